@@ -136,8 +136,8 @@ class Cohort:
         self._connection.execute("ATTACH ':memory:' AS working_memory")
         counted = self._connection.execute(_HAS_ALERTS).fetchone()
         self._connection.execute(_COUNTED if counted else _NOT_COUNTED)
-        run(self._connection, "read/listed")
-        run(self._connection, "read/matches")
+        run(self._connection, "worklist/rows")
+        run(self._connection, "worklist/matching_rows")
 
     @property
     def replaced(self) -> bool:

@@ -129,8 +129,8 @@ def stage(job: BuildJob) -> None:
     job.notes += [*job.reader.notes, *count_missing(job.reader), *odd_values(job.reader)]
     job.connection.execute(_DROP_RAW)  # the largest staging tables are not read again
     job.run("stage/usable_codes")
-    for name in ("kept_codes", "filters", "visit_filters"):
-        job.run(f"{job.preset}/{name}", source=job.raw.source)
+    for name in ("kept_codes", "filter_steps", "visit_filters"):
+        job.run(f"preset_{job.preset}/{name}", source=job.raw.source)
     if job.sample < 1:
         _draw_patients(job)
     for name in ("code_accounts", "kept_visit_codes"):
@@ -143,10 +143,10 @@ def _draw_patients(job: BuildJob) -> None:
     patients = [row[0] for row in job.rows(_KEPT_PATIENTS)]
     drawn = np.random.RandomState(job.seed).choice(patients, int(len(patients) * job.sample), replace=False)
     job.register("drawn", pa.table({"patient_id": pa.array(drawn, pa.int64())}))
-    (step,) = job.rows("SELECT max(step) + 1 FROM filters")[0]
+    (step,) = job.rows("SELECT max(step) + 1 FROM filter_steps")[0]
     name = f"in the random {100 * job.sample:g} % of the patients (seed {job.seed})"
     job.connection.execute(
-        "INSERT INTO filters VALUES ($step, $name, 'patient not drawn')", {"step": step, "name": name}
+        "INSERT INTO filter_steps VALUES ($step, $name, 'patient not drawn')", {"step": step, "name": name}
     )
     job.connection.execute(_NOT_DRAWN, {"step": step})
 

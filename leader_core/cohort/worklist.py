@@ -79,9 +79,9 @@ class Worklist:
         with self._lock:
             if self._codes is None:
                 cursor = self._connect()
-                run(cursor, "read/in_memory")
+                run(cursor, "worklist/rows_in_memory")
                 cursor.execute(
-                    "CREATE OR REPLACE VIEW working_memory.listed AS SELECT * FROM working_memory.in_memory"
+                    "CREATE OR REPLACE VIEW working_memory.worklist_rows AS SELECT * FROM working_memory.rows_in_memory"
                 )
                 self._codes = PatientCodes(cursor)
             return self._codes
@@ -112,21 +112,19 @@ class Worklist:
             "most": most,
             "background": list(BACKGROUND),
         }
-        listed = run(self._connect(), "read/problems", values).fetchall()
+        listed = run(self._connect(), "worklist/problems", values).fetchall()
         return {patient: tuple(titles) for patient, titles in listed}
 
     def ids(self, query: PatientQuery) -> tuple[int, ...]:
         """Every patient that matches, by id."""
-        return tuple(
-            row[0] for row in run(self._connect(), "read/matching_ids", self._values(query)).fetchall()
-        )
+        return tuple(row[0] for row in run(self._connect(), "worklist/ids", self._values(query)).fetchall())
 
     def csv(self, query: PatientQuery) -> bytes:
         """Every patient that matches, in the query's order, as CSV in UTF-8 with a byte-order mark for spreadsheets.
 
         A text that a spreadsheet would take for a formula gets an apostrophe before it.
         """
-        page = sql.statement("leader_core.cohort", "read/patients")
+        page = sql.statement("leader_core.cohort", "worklist/page")
         rows = self._connect().sql(page, params=self._page_values(query, _EVERY_ROW, 0))
         table: pa.Table = rows.select(*CSV_COLUMNS).to_arrow_table()
         column, texts = CSV_COLUMNS.index("main_diagnosis"), table["main_diagnosis"]
@@ -141,7 +139,7 @@ class Worklist:
 
     def _read_page(self, query: PatientQuery) -> PatientPage:
         values = self._page_values(query, query.page_size, (query.page - 1) * query.page_size)
-        rows = run(self._connect(), "read/patients", values).fetchall()
+        rows = run(self._connect(), "worklist/page", values).fetchall()
         return PatientPage(
             tuple(_row(row) for row in rows), self._total(_narrowed(query)), query.page, query.page_size
         )
@@ -151,16 +149,16 @@ class Worklist:
         return self._values(query) | order
 
     def _count(self, query: PatientQuery) -> int:
-        ((total,),) = run(self._connect(), "read/count_matching", self._values(query)).fetchall()
+        ((total,),) = run(self._connect(), "worklist/count", self._values(query)).fetchall()
         return int(total)
 
     def _read_spread(self, query: PatientQuery, column: Sort, bins: int) -> Spread:
         values = self._values(query) | {"column": column}
-        counts = run(self._connect(), "read/spread", values).fetchnumpy()
+        counts = run(self._connect(), "worklist/spread", values).fetchnumpy()
         return _binned(counts["value"], counts["patients"], column, bins)
 
     def _values(self, query: PatientQuery) -> dict[str, Any]:
-        """The parameters of `matches.sql`."""
+        """The parameters of `matching_rows.sql`."""
         return {
             "text_bits": self._text(query.text.strip()) if query.text.strip() else None,
             "patient_ids": None if query.patient_ids is None else list(query.patient_ids),

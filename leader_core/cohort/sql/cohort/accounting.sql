@@ -29,7 +29,7 @@ WITH outcomes AS (
         1 AS rows
     FROM visit_candidates AS c
     INNER JOIN visit_filters AS f ON f.record = c.record
-    LEFT JOIN filters AS l ON l.step = f.failed_at
+    LEFT JOIN filter_steps AS l ON l.step = f.failed_at
 
     UNION ALL
 
@@ -48,7 +48,7 @@ WITH outcomes AS (
         r.rows
     FROM drug_rows AS r
     LEFT JOIN visit_filters AS f ON f.visit_id = r.visit_id AND f.failed_at IS DISTINCT FROM 1
-    LEFT JOIN filters AS l ON l.step = f.failed_at
+    LEFT JOIN filter_steps AS l ON l.step = f.failed_at
     LEFT JOIN (
         SELECT DISTINCT c.drug_id
         FROM drug_codes AS c

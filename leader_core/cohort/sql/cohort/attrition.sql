@@ -7,7 +7,7 @@ SELECT
     count(DISTINCT f.patient_id) FILTER (coalesce(f.failed_at, 999) > l.step) AS patients_after,
     count(*) FILTER (coalesce(f.failed_at, 999) >= l.step) AS visits_before,
     count(*) FILTER (coalesce(f.failed_at, 999) > l.step) AS visits_after
-FROM filters AS l
+FROM filter_steps AS l
 CROSS JOIN visit_filters AS f
 GROUP BY l.step, l.filter
 ORDER BY l.step;

@@ -14,7 +14,7 @@ WITH outcomes AS (
         CASE WHEN i.reason IS NULL THEN 1 ELSE i.rows END AS rows
     FROM icd_rows AS i
     LEFT JOIN visit_filters AS f ON f.visit_id = i.visit_id AND f.failed_at IS DISTINCT FROM 1
-    LEFT JOIN filters AS l ON l.step = f.failed_at
+    LEFT JOIN filter_steps AS l ON l.step = f.failed_at
     LEFT JOIN kept_codes AS k ON k.code_id = i.code_id
 
     UNION ALL

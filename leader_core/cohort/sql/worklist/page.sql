@@ -14,7 +14,7 @@ WITH page AS (
             WHEN 'prescribed_severe' THEN prescribed_severe
             ELSE patient_id
         END * CASE WHEN $descending THEN -1 ELSE 1 END AS sort_key
-    FROM working_memory.matches(
+    FROM working_memory.matching_rows(
         $text_bits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
         $prescribed_severe, $suggested_severe, $truncated
     )
@@ -28,6 +28,6 @@ SELECT
     l.prescribed_severe, l.teacher_severe, l.student_severe, l.truncated, l.prescribed_contraindicated,
     l.teacher_contraindicated, l.student_contraindicated
 FROM page AS p
-INNER JOIN working_memory.listed AS l ON p.patient_id = l.patient_id
+INNER JOIN working_memory.worklist_rows AS l ON p.patient_id = l.patient_id
 INNER JOIN worklist AS w ON p.patient_id = w.patient_id
 ORDER BY p.sort_key NULLS LAST, p.patient_id;

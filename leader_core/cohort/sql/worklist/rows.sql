@@ -1,6 +1,6 @@
 -- Everything that the worklist filters and sorts by, a row per patient with the alerts of what was ordered in the last visit
 -- and what stored scores say of it. Which position a patient has among the ids is known once the list is in memory.
-CREATE VIEW working_memory.listed AS
+CREATE VIEW working_memory.worklist_rows AS
 SELECT
     w.patient_id,
     CAST(NULL AS INTEGER) AS place,

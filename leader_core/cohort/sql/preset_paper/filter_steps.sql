@@ -1,7 +1,7 @@
 -- Preset paper: the published filters in their order. `label` is the reason a visit's rows are given where it fails.
 -- Left out on purpose: the filter by drug structures (it deletes real prescriptions, and its table is not public). The
 -- random 15 % of MIMIC-IV's patients are an option of the builder, `sample`.
-CREATE TEMP TABLE filters AS
+CREATE TEMP TABLE filter_steps AS
 SELECT * FROM (
     VALUES
     (1, 'readable admission of a known patient', 'admission set aside'),

@@ -1,5 +1,5 @@
 -- Preset clinical: what a visit must have, in order. `label` is the reason its rows are given where it has not.
-CREATE TEMP TABLE filters AS
+CREATE TEMP TABLE filter_steps AS
 SELECT * FROM (
     VALUES
     (1, 'readable admission of a known patient', 'admission set aside'),

@@ -11,7 +11,7 @@ SELECT
         WHEN 'prescribed_severe' THEN prescribed_severe
     END AS value,
     count(*) AS patients
-FROM working_memory.matches(
+FROM working_memory.matching_rows(
     $text_bits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
     $prescribed_severe, $suggested_severe, $truncated
 )

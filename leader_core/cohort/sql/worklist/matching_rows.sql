@@ -1,7 +1,7 @@
 -- The patients that a worklist query matches, with all that it sorts by. Who matches a searched text is given as one bit a
 -- patient, by place among the ids; NULL where none was searched. Limits left at NULL and empty lists filter nothing; a
 -- limit on a score leaves out cases without one.
-CREATE MACRO working_memory.matches(
+CREATE MACRO working_memory.matching_rows(
     text_bits,
     only_ids,
     only_splits,
@@ -24,7 +24,7 @@ WITH in_chapters AS (
 )
 
 SELECT w.*
-FROM working_memory.listed AS w
+FROM working_memory.worklist_rows AS w
 WHERE
     (only_ids IS NULL OR w.patient_id IN (SELECT unnest(only_ids)))
     AND (len(only_splits) = 0 OR list_contains(only_splits, w.split))
