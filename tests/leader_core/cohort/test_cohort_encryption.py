@@ -11,7 +11,7 @@ import pytest
 from leader_core import sql
 from leader_core.cohort import Cohort
 from leader_core.errors import ArtifactError, InputError
-from leader_core.scores import ScoreWriter, scores_path
+from leader_core.stored_scores import ScoreWriter, scores_path
 from tests import raw_tables
 from train.cli import main
 
