@@ -86,17 +86,17 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise InputError("--oidc and --roles FILE.json go together: the file says who may do what.")
     _set_environment(arguments)
     os.chdir(ROOT)  # Streamlit reads theme and static files from there
-    from dashboard.server import serving
+    from dashboard.server import access
 
-    serving.check_sign_in()
+    access.check_sign_in()
     options = {
-        **serving.REQUIRED,
+        **access.REQUIRED,
         "server.address": arguments.address,
         "server.port": arguments.port,
         "browser.serverAddress": arguments.address,
     }
-    serving.check_options(lambda name: options.get(name))
-    if not serving.is_loopback(arguments.address):
+    access.check_options(lambda name: options.get(name))
+    if not access.is_loopback(arguments.address):
         _check_sharing(arguments.address)
     import streamlit as st
 
@@ -110,7 +110,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _set_environment(arguments: argparse.Namespace) -> None:
     """What the pages read of the command line; paths are made whole, for the folder changes."""
-    from dashboard.server import audit, serving
+    from dashboard.server import access, audit
     from dashboard.server.settings import DEFAULT_COHORT
     from leader_core.audit import SUFFIX
 
@@ -119,8 +119,8 @@ def _set_environment(arguments: argparse.Namespace) -> None:
         "LEADER_COHORT": arguments.cohort,
         "LEADER_MODELS": arguments.models,
         "LEADER_WORKSPACE": arguments.workspace,
-        serving.USERS: arguments.users,
-        serving.ROLE_OF: arguments.roles,
+        access.USERS: arguments.users,
+        access.ROLE_OF: arguments.roles,
         audit.FILE: arguments.audit,
     }
     texts = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
@@ -136,29 +136,29 @@ def _set_environment(arguments: argparse.Namespace) -> None:
     if arguments.device:
         texts["LEADER_DEVICE"] = arguments.device
     if arguments.oidc:
-        texts[serving.SIGN_IN] = "oidc"
+        texts[access.SIGN_IN] = "oidc"
     if arguments.allow_training:
         texts["LEADER_TRAINING"] = "on"
     if arguments.behind_tls:
-        texts[serving.BEHIND_TLS] = "1"
+        texts[access.BEHIND_TLS] = "1"
     os.environ.update(texts)
     if arguments.no_audit:
         os.environ.pop(audit.FILE, None)
-    elif serving.sign_in() and not os.environ.get(audit.FILE):
+    elif access.sign_in() and not os.environ.get(audit.FILE):
         cohort = Path(texts.get("LEADER_COHORT", DEFAULT_COHORT))
         os.environ[audit.FILE] = str(cohort.with_name(cohort.stem + SUFFIX))
 
 
 def _check_sharing(address: str) -> None:
-    from dashboard.server import serving
+    from dashboard.server import access
     from dashboard.server.settings import read_settings
     from leader_core.cohort import Cohort
 
     cohort = Cohort.open(read_settings().cohort)
     about = cohort.fingerprint
     cohort.close()
-    open_data = serving.is_open_demo(about.label, about.patients)
-    serving.check_sharing(about.synthetic, open_data, address)
+    open_data = access.is_open_demo(about.label, about.patients)
+    access.check_sharing(about.synthetic, open_data, address)
 
 
 def _user_parser() -> argparse.ArgumentParser:

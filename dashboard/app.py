@@ -22,7 +22,7 @@ if __name__ == "__main__":
 else:  # Streamlit finds `app` by reading this file, and imports it under another name
     import streamlit as st
 
-    from dashboard.server.serving import refuse_unless_safe
+    from dashboard.server.access import refuse_unless_safe
     from dashboard.shell.gate import MIDDLEWARE, ROUTES, lifespan
 
     refuse_unless_safe()

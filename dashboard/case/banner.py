@@ -11,8 +11,8 @@ from dashboard.interactions import sets
 from dashboard.server.service import Service
 from dashboard.shared import case_text, session
 from dashboard.shared.case_text import Coded
+from dashboard.shared.page_case import case_title, titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, titles_of
 from dashboard.shared.templates import render
 from leader_core.interactions.safer_set import SERIOUS
 from leader_core.terminology.chapters import conditions_first

@@ -12,9 +12,9 @@ from dashboard.report import download
 from dashboard.scores import decide_first, notes, panel
 from dashboard.server.answers import score_now, scores
 from dashboard.server.service import Service, get_service
-from dashboard.shared import draft, navigation, session, stepping, url_state, view, wording
+from dashboard.shared import draft, navigation, session, stepping, url_state, view_switch, wording
+from dashboard.shared.page_case import open_subject
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import open_subject
 from dashboard.shared.widgets import switch
 from dashboard.tour import tour
 
@@ -41,7 +41,7 @@ def draw() -> None:
     _enter(subject)
     banner.show(service, subject)
     _tools(service, subject)
-    if not view.is_research():
+    if not view_switch.is_research():
         _clinician(service, subject)
     elif pinned.compared() and subject.source == "cohort":
         pinned.show(service, subject)
@@ -64,7 +64,7 @@ def _begin_tour(service: Service, step: int) -> None:
         chosen = tour.prepared(service, functools.partial(score_now, service))
     if chosen is None:
         return
-    was_research = view.is_research()
+    was_research = view_switch.is_research()
     session.set_view("all")
     tour.begin()
     st.query_params.from_dict({**session.case_query(*chosen), tour.TOUR: str(step)})
@@ -84,7 +84,7 @@ def _tools(service: Service, subject: Subject) -> None:
         st.space("stretch")
         if subject.patient_id is not None:
             notes.star(service, subject.patient_id)
-            if view.is_research():
+            if view_switch.is_research():
                 pinned.tools(subject)
         if st.button(
             "Edit a copy",
@@ -103,7 +103,7 @@ def _split(service: Service, patient_id: int) -> None:
     if split := wording.SPLIT_LABELS.get(service.split(patient_id), ""):
         learned = service.learned_from(patient_id)
         plain = "Used to train the models" if learned else "Not used to train the models"
-        text = f"{split} split" if view.is_research() else plain
+        text = f"{split} split" if view_switch.is_research() else plain
         st.html(patient.tag(text, warn=learned), width="content")
 
 

@@ -12,8 +12,8 @@ from dashboard.server.service import Service
 from dashboard.shared import case_text, markup, session, wording
 from dashboard.shared.formatting import count, day, listing
 from dashboard.shared.markup import Titles
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from leader_core import Case
 

@@ -13,8 +13,8 @@ from dashboard.server.answers import scores
 from dashboard.server.service import Service
 from dashboard.shared import case_text, comparison, markup, session, url_state, wording
 from dashboard.shared.formatting import count
+from dashboard.shared.page_case import case_title, titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, titles_of
 from dashboard.shared.widgets import switch
 from leader_core import KINDS, Recommendation
 from leader_core.domain import Kind, ModelName

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.error_analysis import pick
+from dashboard.error_analysis import cross_filter
 from dashboard.error_analysis.context import AnalysisContext, show_chosen
 from dashboard.shared import charts, markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, field_value, model_name
@@ -60,7 +60,7 @@ def draw(context: AnalysisContext) -> None:
         else f"{len(rows):,} of {total:,} cases are drawn, at random"
     )
     st.html(markup.panel_title("Map of cases", f"{detail}; near each other: alike to the student"))
-    key = pick.chart_key(f"map-{st.session_state['colour']}-{context.model}-{context.key}")
+    key = cross_filter.chart_key(f"map-{st.session_state['colour']}-{context.model}-{context.key}")
     charts.draw(
         figure(context, rows, st.session_state["colour"], color_mode()),
         key,
@@ -92,17 +92,17 @@ def sampled(rows: NDArray[np.int64], most: int = MOST) -> NDArray[np.int64]:
 def _take(key: str) -> None:
     boxes: list[Any] = st.session_state[key].selection.box
     if not boxes:
-        pick.choose(())
+        cross_filter.choose(())
         return
     x, y = boxes[-1]["x"], boxes[-1]["y"]
-    pick.choose([boxed(min(x), max(x), min(y), max(y))])
+    cross_filter.choose([boxed(min(x), max(x), min(y), max(y))])
 
 
 def _sliders(points: NDArray[np.float32]) -> None:
     """The same selection by keyboard: two ranges."""
     with st.expander("Select by numbers"):
         low, high = points.min(0), points.max(0)
-        chosen = next((c for c in pick.conditions() if c.kind == "box"), None)
+        chosen = next((c for c in cross_filter.conditions() if c.kind == "box"), None)
         sides = list(map(float, chosen.names)) if chosen else []
         ranges = []
         for axis, label in enumerate(_SIDES):
@@ -111,12 +111,20 @@ def _sliders(points: NDArray[np.float32]) -> None:
             value = (max(bottom, min(now[0], top)), min(top, max(now[1], bottom)))
             ranges.append(
                 st.slider(
-                    label, bottom, top, value, step=0.01, key=f"map-{axis}-{pick.chart_key('')}-{value}"
+                    label,
+                    bottom,
+                    top,
+                    value,
+                    step=0.01,
+                    key=f"map-{axis}-{cross_filter.chart_key('')}-{value}",
                 )
             )
         (left, right), (below, above) = ranges
         st.button(
-            "Select these", key="map-select", on_click=pick.choose, args=([boxed(left, right, below, above)],)
+            "Select these",
+            key="map-select",
+            on_click=cross_filter.choose,
+            args=([boxed(left, right, below, above)],),
         )
 
 

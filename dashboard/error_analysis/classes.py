@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis import pick
+from dashboard.error_analysis import cross_filter
 from dashboard.error_analysis.context import AnalysisContext, show_chosen
 from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.shared import markup, wording
@@ -87,11 +87,11 @@ def _draw_bars(
         "F1": _bar("%.2f", 1.0, "harmonic mean of precision and recall"),
         "ECE": st.column_config.NumberColumn(format="%.3f", help="expected calibration error"),
     }
-    key = pick.chart_key(f"classes-{context.model}-{zlib.crc32(context.key.encode())}")
+    key = cross_filter.chart_key(f"classes-{context.model}-{zlib.crc32(context.key.encode())}")
 
     def take() -> None:
         cells = st.session_state[key].selection.cells
-        pick.choose(cell_conditions(context, indices, cells[0]) if cells else ())
+        cross_filter.choose(cell_conditions(context, indices, cells[0]) if cells else ())
 
     event: Any = st.dataframe(
         frame.iloc[list(indices)],

@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.error_analysis import pick
+from dashboard.error_analysis import cross_filter
 from dashboard.error_analysis.tables import TableCell
 from dashboard.server.analysis_cache import LIST, AnalysisCache, lookup, read_selection
 from dashboard.server.service import Service
@@ -21,7 +21,7 @@ from dashboard.shared import charts, markup, navigation
 from dashboard.shared.analysis import CASES, describe_condition, field_value, model_name, named
 from dashboard.shared.formatting import count
 from dashboard.shared.session import FOCUS, case_query
-from dashboard.shared.view import PARAMETER, RESEARCH, view_query
+from dashboard.shared.view_switch import PARAMETER, RESEARCH, view_query
 from leader_core.error_analysis import Analysis, Bools, Condition, Selection
 
 if TYPE_CHECKING:
@@ -145,13 +145,13 @@ def chart(context: AnalysisContext, figure: go.Figure, key: str, alt: str, *, wi
     """
     width: Any = "content" if wide else "stretch"
     inner: Any = int(figure.layout.width) if wide else "stretch"
-    key = pick.chart_key(key)
+    key = cross_filter.chart_key(key)
 
     def take() -> None:
         points = st.session_state[key].selection.points
         text = points[0].get("customdata") if points else ""
         text = text[0] if isinstance(text, list) else text
-        pick.choose(Selection.of(read_selection(str(text or "")) or "").conditions)
+        cross_filter.choose(Selection.of(read_selection(str(text or "")) or "").conditions)
 
     with st.container(key=f"{'wide' if wide else 'box'}-{key}"), st.container(width=inner):
         if wide:

@@ -12,7 +12,7 @@ from typing import Final, get_args
 
 import streamlit as st
 
-from dashboard.error_analysis import pick
+from dashboard.error_analysis import cross_filter
 from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.groups import overall_table
 from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, table_of
@@ -120,14 +120,14 @@ def _draw_finding(context: AnalysisContext, finding: ErrorFinding) -> None:
         number = int(context.analysis.mask(selection, lookup(context.service)).sum())
         if not number:
             return
-        here = context.chosen.conditions == pick.ordered(finding.conditions)
+        here = context.chosen.conditions == cross_filter.ordered(finding.conditions)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(
                 "Selected" if here else f"Select its {count(number, 'case')}",
                 icon=":material/check:" if here else ":material/filter_alt:",
                 key=f"pick-{key}",
                 disabled=here,
-                on_click=pick.choose,
+                on_click=cross_filter.choose,
                 args=(finding.conditions,),
                 help="Every other view then shows these cases alone",
             )

@@ -11,12 +11,12 @@ import streamlit as st
 from dashboard.error_analysis import (
     case_map,
     classes,
+    cross_filter,
     curves,
     findings,
     groups,
     heat_map,
     influence,
-    pick,
     scoring,
     slices,
     tags,
@@ -31,7 +31,7 @@ from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, url_state, wording
 from dashboard.shared.analysis import CASES, LISTS, METRICS, TARGETS, model_name
 from dashboard.shared.formatting import count, plain, shortened
-from dashboard.shared.view import is_research
+from dashboard.shared.view_switch import is_research
 from dashboard.shared.widgets import switch
 from leader_core import LeaderError, NotFoundError
 from leader_core.error_analysis import FIELDS, TREE_FIELDS, Analysis, Selection
@@ -72,8 +72,8 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "model": url_state.Binding.pattern(_NAME),
     "with": url_state.Binding.pattern(_NAME),
     "where": url_state.Binding("", analysis_cache.read_selection),
-    pick.PICK: url_state.Binding("", analysis_cache.read_selection),
-    pick.FROM: url_state.Binding.choice("", VIEWS),
+    cross_filter.PICK: url_state.Binding("", analysis_cache.read_selection),
+    cross_filter.FROM: url_state.Binding.choice("", VIEWS),
     "metric": url_state.Binding.choice("jaccard", METRICS),
     "by": url_state.Binding.choice("history", dict.fromkeys((*FIELDS, LISTS))),
     "down": url_state.Binding.choice("insurance", dict.fromkeys(FIELDS)),
@@ -180,12 +180,12 @@ def _context(service: Service, cache: AnalysisCache) -> AnalysisContext:
     base = analysis_cache.base(cache.analysis, st.session_state["of"])
     find = analysis_cache.lookup(service)
     try:
-        selection = base.but(*Selection.of(st.session_state["where"]).conditions, *pick.conditions())
+        selection = base.but(*Selection.of(st.session_state["where"]).conditions, *cross_filter.conditions())
         within = cache.analysis.mask(selection, find)
     except LeaderError as error:
         st.html(markup.callout(str(error), "warn"))
         st.session_state["where"] = ""
-        pick.clear()
+        cross_filter.clear()
         selection, within = base, cache.analysis.mask(base, find)
     model, other = st.session_state["model"], st.session_state["with"]
     return AnalysisContext(
@@ -231,8 +231,8 @@ def _drop(text: str) -> None:
 
 def _own_context(context: AnalysisContext, view: str) -> AnalysisContext:
     """What a view draws: all cases without its own choice, which it marks."""
-    chosen = pick.conditions()
-    if not chosen or st.session_state.get(pick.FROM) != view:
+    chosen = cross_filter.conditions()
+    if not chosen or st.session_state.get(cross_filter.FROM) != view:
         return context
     where = Selection.of(st.session_state["where"]).conditions
     rest = Selection(tuple(c for c in context.selection.conditions if c not in chosen or c in where))
@@ -242,7 +242,7 @@ def _own_context(context: AnalysisContext, view: str) -> AnalysisContext:
 
 def _show_selection(context: AnalysisContext) -> None:
     """The selection by its name, with what takes it away, and what makes it a condition of the page."""
-    chosen = pick.conditions()
+    chosen = cross_filter.conditions()
     if not chosen:
         return
     try:
@@ -255,7 +255,7 @@ def _show_selection(context: AnalysisContext) -> None:
         icon_position="right",
         type="primary",
         key="pick-clear",
-        on_click=pick.clear,
+        on_click=cross_filter.clear,
         help="Clear the selection: every view shows all chosen cases again",
     )
     st.button(
@@ -263,6 +263,6 @@ def _show_selection(context: AnalysisContext) -> None:
         icon=":material/filter_alt:",
         type="tertiary",
         key="pick-narrow",
-        on_click=pick.narrow,
+        on_click=cross_filter.narrow,
         help="Makes the selection a condition of the page, so that a further choice may come on top of it",
     )

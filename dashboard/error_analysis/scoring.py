@@ -13,8 +13,8 @@ from dashboard.server.service import Service, reopen
 from dashboard.server.settings import read_settings
 from dashboard.shared import markup
 from dashboard.shared.analysis import model_name
+from dashboard.shared.error_messages import message_of_errors, show_message
 from dashboard.shared.formatting import count, duration, listing
-from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.widgets import switch
 
 _EVERY: Final = 1.0

@@ -15,8 +15,8 @@ from dashboard.server import analysis_cache
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, url_state
 from dashboard.shared.analysis import FIELDS, METRICS, NUMBERS, field_value, format_estimate, format_gap
+from dashboard.shared.error_messages import message_of_errors, show_message
 from dashboard.shared.formatting import MISSING, count, percent
-from dashboard.shared.guard import message_of_errors, show_message
 from leader_core.error_analysis import FEWEST, Bools, MetricEstimate, Shift, beyond_chance, difference
 from leader_core.error_analysis.comparisons import LITTLE, MUCH
 from leader_core.workspace.values import MOST_IDS

@@ -14,9 +14,9 @@ from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, n
 from dashboard.scores.notes import NO_ERROR_NAME, author
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup, session
+from dashboard.shared.error_messages import message_of_errors, show_message
 from dashboard.shared.formatting import count, day, shortened
-from dashboard.shared.guard import message_of_errors, show_message
-from dashboard.shared.view import view_query
+from dashboard.shared.view_switch import view_query
 from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
 from leader_core.workspace import NO_ERROR, ErrorKind, Note, RowTag, TagRow
 

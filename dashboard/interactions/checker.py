@@ -12,10 +12,10 @@ import streamlit as st
 from dashboard.interactions import alert_list, alerts
 from dashboard.server import audit
 from dashboard.server.service import Service
-from dashboard.shared import markup, navigation, session, url_state
+from dashboard.shared import markup, navigation, session, start_cases, url_state
 from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import count, listing
-from dashboard.shared.subject import show_start_cases, titles_of
+from dashboard.shared.page_case import titles_of
 from leader_core import Case, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.code_lists import read_diagnoses, read_drugs
@@ -54,7 +54,7 @@ def draw(service: Service) -> None:
         _form()
         st.html(markup.note("Or open a case, to see what was ordered and what the models suggest:"))
         navigation.case_links()
-        show_start_cases(service)
+        start_cases.show(service)
     with right:
         _answer(service)
     url_state.publish("interactions", {CHECK: "1"} if st.query_params.get(CHECK) else {})

@@ -24,7 +24,7 @@ from dashboard.shared.charts import color_mode, with_layout
 from dashboard.shared.comparison import area
 from dashboard.shared.formatting import count
 from dashboard.shared.markup import Title
-from dashboard.shared.subject import titles_of
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
 from leader_core import Interaction, Review

@@ -19,7 +19,7 @@ from dashboard.shared.case_text import tables_cover
 from dashboard.shared.charts import UNFADED, color_mode, with_layout
 from dashboard.shared.comparison import AREAS, area
 from dashboard.shared.formatting import count
-from dashboard.shared.subject import titles_of
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
 from dashboard.shared.widgets import switch

@@ -22,9 +22,9 @@ from dashboard.interactions import (
 )
 from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
-from dashboard.shared import markup, session, url_state, view, wording
+from dashboard.shared import markup, session, url_state, view_switch, wording
+from dashboard.shared.page_case import header, open_subject, titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import header, open_subject, titles_of
 from dashboard.shared.widgets import switch
 from leader_core.domain import GRADED
 
@@ -111,7 +111,7 @@ def _show(reviewed: ReviewedSet) -> None:
     shown = {
         name: title
         for name, (title, _) in VIEWS.items()
-        if view.is_research() or name in _CLINICAL or name == part
+        if view_switch.is_research() or name in _CLINICAL or name == part
     }
     name = str(switch("View", shown, **url_state.mirror("part", list(shown))))
     with st.container(key=f"view-{name}"):

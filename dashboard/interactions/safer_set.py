@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from dashboard.interactions import sets
 from dashboard.interactions.sets import ReviewedSet
-from dashboard.shared import markup, url_state, view, wording
+from dashboard.shared import markup, url_state, view_switch, wording
 from dashboard.shared.formatting import listing, probability
 from dashboard.shared.markup import Title
 from dashboard.shared.templates import macro
@@ -108,7 +108,7 @@ def _limit() -> Limit:
             **url_state.mirror("major"),
         )  # fmt: skip
     rate: float | None = st.session_state.get("rate")
-    if view.is_research() or rate is not None:
+    if view_switch.is_research() or rate is not None:
         with other:
             rate = st.number_input(
                 "DDI rate, at most", min_value=0.0, max_value=1.0, step=0.01, **url_state.mirror("rate"),
@@ -187,7 +187,7 @@ def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:
         ("Left out", f"{left_out}", f"{safer.cost:.1f} expected to be ordered"),
         *(
             [("DDI rate", f"{safer.ddi_rate:.3f}", f"was {safer.plain_ddi_rate:.3f}")]
-            if view.is_research()
+            if view_switch.is_research()
             else []
         ),
     ]
@@ -233,7 +233,7 @@ def _class(decision: Decision, titles: Title) -> dict[str, object]:
     return {
         "class": titles(code),
         "atc": code,
-        "code": code if view.is_research() else "",
+        "code": code if view_switch.is_research() else "",
         "probability": decision.probability,
     }
 

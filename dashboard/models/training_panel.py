@@ -13,9 +13,9 @@ from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.models import charts, metrics
+from dashboard.server.access import may_administer
 from dashboard.server.answers import defer
 from dashboard.server.service import STUDENT, Service, choose_student, default_service, student_query
-from dashboard.server.serving import may_administer
 from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
@@ -31,8 +31,8 @@ from dashboard.server.training_state import (
 from dashboard.shared import markup, wording
 from dashboard.shared.charts import color_mode
 from dashboard.shared.charts import draw as draw_chart
+from dashboard.shared.error_messages import message_of_errors, show_message
 from dashboard.shared.formatting import count, duration, score
-from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.templates import macro
 from dashboard.shared.widgets import switch
 from leader_core import LeaderError

@@ -27,8 +27,8 @@ from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
 from dashboard.shared.draft import Draft, known_titles, replace_draft, session_draft
+from dashboard.shared.error_messages import guarded, notice
 from dashboard.shared.formatting import count, day, plain
-from dashboard.shared.guard import guarded, notice
 from leader_core import LeaderError
 from leader_core.cohort.ndc import NdcMap, parse_ndc_map
 from leader_core.exchange.case_json import read_file

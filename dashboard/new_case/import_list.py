@@ -10,8 +10,8 @@ from dashboard.new_case.import_preview import ImportOutcome, next_turn, set_outc
 from dashboard.server.service import Service
 from dashboard.shared import wording
 from dashboard.shared.draft import change_draft, session_draft
+from dashboard.shared.error_messages import guarded
 from dashboard.shared.formatting import count
-from dashboard.shared.guard import guarded
 from dashboard.shared.widgets import switch
 from leader_core import KINDS, Concept, LeaderError
 from leader_core.domain import Kind

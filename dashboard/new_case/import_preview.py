@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard.shared import markup
 from dashboard.shared.draft import MAX_EARLIER, Draft, change_draft, session_draft
+from dashboard.shared.error_messages import guarded
 from dashboard.shared.formatting import count, plain
-from dashboard.shared.guard import guarded
 from leader_core import Concept
 from leader_core.domain import Kind
 from leader_core.exchange.fhir import EncounterChoice, Imported

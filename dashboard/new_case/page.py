@@ -29,7 +29,7 @@ from dashboard.shared.draft import (
     session_draft,
     undo,
 )
-from dashboard.shared.guard import guarded, notice
+from dashboard.shared.error_messages import guarded, notice
 from dashboard.shared.templates import component
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 from leader_core.domain import Kind

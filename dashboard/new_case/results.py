@@ -12,12 +12,12 @@ from dashboard.report import download
 from dashboard.scores import case_diff, panel
 from dashboard.server.answers import all_scores, scores
 from dashboard.server.service import Service
-from dashboard.shared import case_text, markup, session, url_state, view, wording
+from dashboard.shared import case_text, markup, session, url_state, view_switch, wording
 from dashboard.shared.draft import Draft, draft_query, session_draft, set_draft
+from dashboard.shared.error_messages import fragment
 from dashboard.shared.formatting import listing, probability
-from dashboard.shared.guard import fragment
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from leader_core.domain import MODEL_NAMES
 
@@ -80,7 +80,7 @@ def _scored(service: Service, draft: Draft, subject: Subject) -> None:
             st.html(markup.callout(wording.FIRST_VISIT, "student"))
     current = not draft.changed
     export = functools.partial(download.show, service, subject) if current else _no_export
-    if view.is_research():
+    if view_switch.is_research():
         panel.show(service, subject, "new", export)
     else:
         panel.show_clinical(service, subject, export, current=current)
@@ -121,7 +121,9 @@ def _difference(service: Service, draft: Draft) -> None:
         first, second = (scores(service, case, name).recommendation for case in (before, after))
         changes = None if first is None or second is None else case_diff.compare_suggestions(first, second)
         models.append((name, changes, _sentence(changes)))
-    st.html(macro("difference", _TEMPLATE)(name_before, lines, models, view.is_research(), probability))
+    st.html(
+        macro("difference", _TEMPLATE)(name_before, lines, models, view_switch.is_research(), probability)
+    )
 
 
 def _sentence(changes: case_diff.SuggestionChanges | None) -> str:

@@ -17,7 +17,7 @@ from dashboard.shared.case_text import profile_value
 from dashboard.shared.draft import Draft, replace_draft
 from dashboard.shared.formatting import MISSING, listing, plain, probability
 from dashboard.shared.markup import Titles
-from dashboard.shared.subject import titles_of
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
 from leader_core import Case, Recommendation

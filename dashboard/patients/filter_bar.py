@@ -30,9 +30,9 @@ from dashboard.patients.filters import (
 )
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import analysis, markup, view, wording
+from dashboard.shared import analysis, markup, view_switch, wording
+from dashboard.shared.error_messages import message_of_errors, show_message
 from dashboard.shared.formatting import count, plain
-from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.url_state import Binding
 from dashboard.shared.widgets import switch
 from leader_core.cohort.worklist_query import Sort
@@ -82,7 +82,7 @@ def show(service: Service) -> Filters:
         _choice("Visits", "visits", {name: label for name, (label, _) in VISIT_CHOICES.items()})
         _choice("Sex", "gender", GENDER_CHOICES)
         st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", on_change=first_page, width=140)
-        if view.is_research():
+        if view_switch.is_research():
             _split()
         _more_filters(service)
     return _filters(service)
@@ -107,7 +107,7 @@ def _more_filters(service: Service) -> None:
     """Filters that are wanted less often, and those that need stored scores."""
     chapters = service.engine.cohort.chapters()
     st.session_state["chapters"] = [c for c in st.session_state["chapters"] if c in chapters]
-    inside = _MORE if view.is_research() else ("split", *_MORE)
+    inside = _MORE if view_switch.is_research() else ("split", *_MORE)
     active = sum(st.session_state[name] != BINDINGS[name].default for name in inside)
     with st.popover(f"More filters ({active})" if active else "More filters", icon=":material/tune:"):
         _choice("Show", "marked", FLAG_CHOICES)
@@ -120,7 +120,7 @@ def _more_filters(service: Service) -> None:
             help="Patients whose last visit has a diagnosis in any of these chapters.",
         )
         _least("prescribed_severe")
-        if not view.is_research():
+        if not view_switch.is_research():
             st.html(markup.note("For research: the split, and how the models did."))
             _split()
         absent = service.engine.cohort.scores is None

@@ -14,7 +14,7 @@ from dashboard.patients import filter_bar, search
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server import audit
 from dashboard.server.service import Service, get_service
-from dashboard.shared import analysis, markup, session, stepping, url_state, view, wording
+from dashboard.shared import analysis, markup, session, stepping, url_state, view_switch, wording
 from dashboard.shared.case_text import profile_value, short_title
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
 from dashboard.shared.navigation import shared_query
@@ -69,7 +69,7 @@ def draw() -> None:
     tour.offer()
     query = {key: value for key, value in st.query_params.to_dict().items() if key in filter_bar.BINDINGS}
     url_state.enter("patients", filter_bar.BINDINGS, query or st.session_state.get(_LAST))
-    if service.student_name and cohort.scores is not None and view.is_research():
+    if service.student_name and cohort.scores is not None and view_switch.is_research():
         st.html(markup.callout(wording.STORED_STUDENT.format(name=service.student_name), "student"))
     filters = filter_bar.show(service)
     if search.lost():
@@ -165,7 +165,7 @@ def _empty(service: Service, filters: Filters) -> None:
 
 def _spread(service: Service, filters: Filters) -> None:
     """How one number of the listed patients is distributed."""
-    scored = view.is_research() and service.engine.cohort.scores is not None
+    scored = view_switch.is_research() and service.engine.cohort.scores is not None
     choices = [s for s in SPREAD_CHOICES if scored or s not in SCORE_SORTS]
     if st.session_state["spread"] not in choices:
         st.session_state["spread"] = choices[0]
@@ -210,7 +210,7 @@ def spread_html(distribution: Spread, label: str) -> str:
 def _table(service: Service, page: PatientPage, text: str, sort: str, descending: bool) -> None:
     ids = [row.patient_id for row in page.rows]
     flags = filter_bar.flag_texts(service, ids)
-    columns = _research(service) if view.is_research() else _clinical(service, page)
+    columns = _research(service) if view_switch.is_research() else _clinical(service, page)
     if flags:
         columns.append(({"label": "Notes"}, lambda row: flags.get(row.patient_id, "")))
     why = search.reasons(service, text, ids)

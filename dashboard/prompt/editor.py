@@ -14,8 +14,8 @@ import streamlit as st
 from dashboard.scores import case_diff
 from dashboard.server.service import Service, failure
 from dashboard.shared import markup, session
+from dashboard.shared.error_messages import notice
 from dashboard.shared.formatting import count
-from dashboard.shared.guard import notice
 from dashboard.shared.session import Subject
 from leader_core import LeaderError, Prompt, Recommendation
 

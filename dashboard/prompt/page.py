@@ -10,8 +10,8 @@ from dashboard.scores import cut_offs, explain_panel
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
 from dashboard.shared.formatting import count
+from dashboard.shared.page_case import header, open_subject
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import header, open_subject
 from dashboard.shared.templates import component, macro
 from dashboard.shared.widgets import switch
 from leader_core import Prompt, PromptSection

@@ -16,8 +16,8 @@ from dashboard.scores.explain_panel import CLASS, how
 from dashboard.server.service import Service
 from dashboard.shared import markup
 from dashboard.shared.formatting import signed
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.widgets import switch
 from leader_core import Prompt

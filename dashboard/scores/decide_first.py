@@ -12,8 +12,8 @@ from dashboard.interactions.sets import KnownDrugs
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, wording
 from dashboard.shared.formatting import count
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import component, nothing
 from leader_core.interactions import DrugShares
 from leader_core.terminology.drug_table import drug_table

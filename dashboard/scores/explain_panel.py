@@ -13,8 +13,8 @@ from dashboard.scores.explanations import Explained
 from dashboard.server.service import Service
 from dashboard.shared import markup, session, url_state, wording
 from dashboard.shared.formatting import count, listing, probability
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
 from leader_core import Recommendation

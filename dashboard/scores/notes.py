@@ -12,12 +12,12 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.server import serving
+from dashboard.server import access
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
+from dashboard.shared.error_messages import fragment, guarded, message_of_errors, show_message
 from dashboard.shared.formatting import count
-from dashboard.shared.guard import fragment, guarded, message_of_errors, show_message
 from dashboard.shared.templates import render
 from leader_core import LeaderError
 from leader_core.workspace import NO_ERROR, Note, StaleEditError, Workspace
@@ -56,13 +56,13 @@ def _set_star(workspace: Workspace, patient_id: int, starred: bool) -> None:
 
 def author() -> str:
     """The name that this person writes under: the account's where people sign in, else what they typed."""
-    account = serving.current_account()
+    account = access.current_account()
     return account.name if account is not None else str(st.session_state.get(AUTHOR) or "")
 
 
 def _ask_author(key: str) -> None:
     """The field for the name; nobody who signed in can write under another."""
-    if serving.current_account() is None:
+    if access.current_account() is None:
         st.text_input("Your name or initials", author(), key=key, max_chars=80)
 
 
@@ -177,7 +177,7 @@ class RowTagging:
         return {
             "kinds": [{**kind, "key": key} for kind, key in zip((*kinds, none), (*keys, "0"), strict=True)],
             "author": author(),
-            "asks": serving.current_account() is None,
+            "asks": access.current_account() is None,
         }
 
     def own(self) -> Mapping[str, list[dict[str, str]]]:
@@ -212,7 +212,7 @@ def write_tag(where: RowTagging, key: str) -> None:
     chosen = getattr(st.session_state.get(key), "tagged", None)
     if not isinstance(chosen, Mapping):
         return
-    if serving.current_account() is None:
+    if access.current_account() is None:
         st.session_state[AUTHOR] = " ".join(str(chosen.get("author") or "").split())
     tags, code, kind = where.workspace.tags, str(chosen.get("code")), str(chosen.get("kind") or "")
     rows = [(where.visit_id, code, str(model)) for model in chosen.get("models") or ()]

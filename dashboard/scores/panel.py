@@ -27,10 +27,10 @@ from dashboard.server.answers import Scores, all_scores
 from dashboard.server.service import Service, case_key
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
 from dashboard.shared.case_text import tables_cover, unseen_claims
+from dashboard.shared.error_messages import show_message
 from dashboard.shared.formatting import count, day
-from dashboard.shared.guard import show_message
+from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
 from leader_core import Alert, Case, Recommendation

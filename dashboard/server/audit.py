@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from dashboard.server import serving
+from dashboard.server import access
 from dashboard.server.accounts import Account
 from leader_core.audit import AuditLog
 
@@ -28,7 +28,7 @@ def record(action: str, target: str = "", *, account: Account | None = None) -> 
         LeaderError: the log cannot be written; what was to be recorded must not happen then.
     """
     if path := os.environ.get(FILE, "").strip():
-        who = account or serving.current_account()
+        who = account or access.current_account()
         _log(Path(path)).append(who.name if who else "", action, target)
 
 
@@ -64,7 +64,7 @@ def download_button(
 
 def exporting(target: str, write: Callable[[], bytes]) -> Callable[[], bytes]:
     """What a download button writes, recorded when the button is pressed: the server asks for the file then."""
-    account = serving.current_account()  # of the run that draws the button
+    account = access.current_account()  # of the run that draws the button
 
     def written() -> bytes:
         record("exported", target, account=account)

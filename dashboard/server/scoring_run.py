@@ -21,7 +21,7 @@ from typing import Final, Literal
 import streamlit as st
 
 from dashboard.server import audit
-from dashboard.server.serving import is_loopback, may_administer, sign_in
+from dashboard.server.access import is_loopback, may_administer, sign_in
 from dashboard.server.settings import ROOT, ServerSettings
 from dashboard.server.training_runs import start_process, stop
 from dashboard.server.training_state import LOG, PROGRESS, began, last_words, read_lines

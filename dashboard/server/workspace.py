@@ -7,9 +7,9 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.server.access import may_write
 from dashboard.server.audit import record_change
 from dashboard.server.service import Service
-from dashboard.server.serving import may_write
 from dashboard.server.settings import read_settings
 from leader_core import Fingerprint, LeaderError
 from leader_core.workspace import ReadOnlyError, Revision, Workspace, default_path

@@ -14,9 +14,9 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.server.access import account_name
 from dashboard.server.accounts import LONGEST_SECONDS
 from dashboard.server.service import RecentResults, Service
-from dashboard.server.serving import account_name
 from leader_core import KINDS, UNKNOWN, Case, Concept, Visit
 from leader_core.domain import Kind
 

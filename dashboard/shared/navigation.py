@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.server.service import student_query
-from dashboard.shared import view
+from dashboard.shared import view_switch
 
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "patients": ("Patients", ":material/groups:"),
@@ -40,7 +40,7 @@ def _page(path: str) -> st.Page:
 
 def shared_query() -> dict[str, str]:
     """What every link of this session carries: the student that was chosen, and the view."""
-    return {**student_query(), **view.view_query()}
+    return {**student_query(), **view_switch.view_query()}
 
 
 def go(path: str, query: Mapping[str, str] | None = None) -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard.server.service import Service
 from dashboard.shared.draft import draft_query, session_draft
 from dashboard.shared.url_state import read_number
-from dashboard.shared.view import is_research
+from dashboard.shared.view_switch import is_research
 from leader_core import Case, InputError, NotFoundError
 
 PATIENT: Final = "patient"

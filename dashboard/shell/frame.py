@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import ModelStatus, Service
-from dashboard.shared import markup, navigation, view, wording
+from dashboard.shared import markup, navigation, view_switch, wording
 from dashboard.shared.templates import component, nothing, render
 from dashboard.tour import tour
 from leader_core.domain import MODEL_NAMES
@@ -30,8 +30,8 @@ def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
     with st.container(horizontal=True, vertical_alignment="center", key="frame"):
         placeholder = st.empty()
         placeholder.html(strip(service))
-        view.switch()
-        if view.is_research():
+        view_switch.switch()
+        if view_switch.is_research():
             with st.popover("Glossary", icon=":material/menu_book:", type="tertiary", key="glossary"):
                 st.html(markup.facts(wording.GLOSSARY.items()))
     with st.container(key="progress"):

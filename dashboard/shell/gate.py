@@ -27,7 +27,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
-from dashboard.server import audit, serving
+from dashboard.server import access, audit
 from dashboard.server.accounts import Account, WaitError
 from leader_core import LeaderError, sql
 from leader_core.logs import hidden_messages, set_up_logs
@@ -52,7 +52,7 @@ _OTHER_HOST: Final = (
 )
 _MESSAGES: Final = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request")
 _OPERATIONS: Final = ("deferred_file", "dataframe_chunk")
-_LONGEST_MESSAGE: Final = serving.REQUIRED["server.maxWidgetStateSize"] << 20
+_LONGEST_MESSAGE: Final = access.REQUIRED["server.maxWidgetStateSize"] << 20
 _LONGEST_FORM: Final = 4_096
 _SLOWEST: Final = 120.0  # seconds that the body of a request may take: 20 MB at 1.4 Mbit/s
 _AT_ONCE: Final = 2  # sign-ins: a hash takes a core
@@ -90,18 +90,18 @@ class Gate:
             await _refuse(scope, receive, send, _sentence(scope, refusal))
             return
         token = session_token(headers)
-        if serving.sign_in() == "password" and scope["path"] not in _OPEN:
+        if access.sign_in() == "password" and scope["path"] not in _OPEN:
             if not _signed_in(token):
                 await _refuse(scope, receive, send, RedirectResponse(SIGN_IN, 303))
                 return
             if scope["type"] == "websocket":
                 receive = _while_signed_in(token, receive)
-        if serving.sign_in() == "oidc" and scope["type"] == "websocket":
+        if access.sign_in() == "oidc" and scope["type"] == "websocket":
             receive = _until_taken_off(headers, receive)
         if scope["type"] == "websocket":
             receive = _what_pages_send(receive)
         if (
-            serving.sign_in() == "oidc"
+            access.sign_in() == "oidc"
             and scope["path"].startswith(_NOT_FOR_VISITORS)
             and not _admitted(headers)
         ):
@@ -121,8 +121,8 @@ def _refusal(scope: Scope, headers: Headers) -> str:
     except ValueError:
         return "The host's name or the origin of this request cannot be read."
     client = scope.get("client")
-    here = serving.is_loopback(name) and (not client or serving.is_loopback(client[0]))
-    if not serving.sign_in() and (not here or (opened and not serving.is_loopback(opened.partition(":")[0]))):
+    here = access.is_loopback(name) and (not client or access.is_loopback(client[0]))
+    if not access.sign_in() and (not here or (opened and not access.is_loopback(opened.partition(":")[0]))):
         return _ONLY_HERE
     if opened is not None:
         return _OTHER_HOST.format(opened=opened, host=host) if opened else _OWN_PAGES_ONLY
@@ -169,7 +169,7 @@ def _sentence(scope: Scope, text: str) -> Response:
 def _signed_in(token: str) -> bool:
     """Whether a session lasts, which this use prolongs; a password file that cannot be read lets nobody in."""
     try:
-        return serving.sessions().account(token, used=True) is not None
+        return access.sessions().account(token, used=True) is not None
     except LeaderError as error:
         log.warning("%s", error)
         return False
@@ -178,7 +178,7 @@ def _signed_in(token: str) -> bool:
 def _admitted(headers: Headers) -> bool:
     """Whether a request is of somebody for whom a page was drawn; a file of roles that cannot be read lets nobody in."""
     try:
-        return serving.is_admitted(cookie_parser(headers.get("cookie", "")))
+        return access.is_admitted(cookie_parser(headers.get("cookie", "")))
     except LeaderError as error:
         log.warning("%s", error)
         return False
@@ -276,14 +276,14 @@ def _with_headers(send: Send) -> Send:
 def session_token(headers: Headers) -> str:
     """What the cookie of a request says; "" without one."""
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(serving.COOKIE)
+        cookie = SimpleCookie(headers.get("cookie", "")).get(access.COOKIE)
     except CookieError:
         return ""
     return cookie.value if cookie else ""
 
 
 async def _sign_in(request: Request) -> Response:
-    if serving.sign_in() != "password":
+    if access.sign_in() != "password":
         return RedirectResponse("/", 303)
     if request.method != "POST":  # HEAD too
         return _form()
@@ -299,7 +299,7 @@ async def _sign_in(request: Request) -> Response:
     _waiting.add(turn)
     try:
         async with _turns:
-            device = request.cookies.get(serving.DEVICE_COOKIE, "")
+            device = request.cookies.get(access.DEVICE_COOKIE, "")
             token, device = await asyncio.to_thread(_begin, name.strip().lower()[:64], password, device)
     except WaitError as error:
         return _form(str(error), 429)
@@ -311,9 +311,9 @@ async def _sign_in(request: Request) -> Response:
     if token is None:
         return _form("Name and password do not belong together.", 401)
     response = RedirectResponse("/", 303)
-    cookie: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": serving.behind_tls()}
-    response.set_cookie(serving.COOKIE, token, path="/", **cookie)
-    response.set_cookie(serving.DEVICE_COOKIE, device, path=SIGN_IN, max_age=_DEVICE_SECONDS, **cookie)
+    cookie: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": access.behind_tls()}
+    response.set_cookie(access.COOKIE, token, path="/", **cookie)
+    response.set_cookie(access.DEVICE_COOKIE, device, path=SIGN_IN, max_age=_DEVICE_SECONDS, **cookie)
     return response
 
 
@@ -321,13 +321,13 @@ def _begin(name: str, password: str, device: str) -> tuple[str | None, str]:
     """A new session's token and what the browser is known by from now on. Recorded in the audit log as a refused try is: by
     name only where somebody has it, for a password may have been typed in its place.
     """
-    users = serving.sessions().users
-    token = serving.sessions().begin(name, password, device)
+    users = access.sessions().users
+    token = access.sessions().begin(name, password, device)
     known = name if users.stored(name) else "(no such account)"
     try:
         audit.record("signed in" if token else "refused", "", account=Account(known, "viewer"))
     except LeaderError:
-        serving.sessions().end(token or "")
+        access.sessions().end(token or "")
         raise
     return token, users.device(name)
 
@@ -350,17 +350,17 @@ def _form(message: str = "", status: int = 200) -> Response:
 
 
 async def _sign_out(request: Request) -> Response:
-    if serving.sign_in() == "password":
+    if access.sign_in() == "password":
         token = session_token(request.headers)
-        account = serving.sessions().account(token)
-        serving.sessions().end(token)
+        account = access.sessions().account(token)
+        access.sessions().end(token)
         if account is not None:
             try:
                 audit.record("signed out", account=account)
             except LeaderError as error:  # to leave is allowed all the same
                 log.warning("%s", error)
-    response = RedirectResponse(SIGN_IN if serving.sign_in() == "password" else "/", 303)
-    response.delete_cookie(serving.COOKIE, path="/")
+    response = RedirectResponse(SIGN_IN if access.sign_in() == "password" else "/", 303)
+    response.delete_cookie(access.COOKIE, path="/")
     return response
 
 

@@ -13,11 +13,11 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.server import answers, audit, serving
+from dashboard.server import access, answers, audit
 from dashboard.server.service import get_service, reopen, student_gone
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import markup, navigation, theme, view, wording
-from dashboard.shared.guard import guarded, notice
+from dashboard.shared import markup, navigation, theme, view_switch, wording
+from dashboard.shared.error_messages import guarded, notice
 from dashboard.shared.templates import render
 from dashboard.shell import frame
 from leader_core import LeaderError
@@ -59,7 +59,7 @@ def draw() -> None:
             url_path=path,
             default=path == "patients",
             visibility="hidden"
-            if path in navigation.RESEARCH_PAGES and not view.is_research()
+            if path in navigation.RESEARCH_PAGES and not view_switch.is_research()
             else "visible",
         )
         for path, (title, icon) in navigation.PAGES.items()
@@ -106,19 +106,19 @@ def import_pages(paths: Iterable[str] = DRAWN) -> None:
 
 def signed_in() -> bool:
     """Whether pages may be drawn; where people sign in with a provider, the button that leads to it otherwise."""
-    if not serving.sign_in():
+    if not access.sign_in():
         return True
-    if (account := serving.current_account()) is not None:
-        if serving.sign_in() == "oidc":
+    if (account := access.current_account()) is not None:
+        if access.sign_in() == "oidc":
             if not st.session_state.get(_RECORDED):
                 audit.record("signed in", "with the provider", account=account)
                 st.session_state[_RECORDED] = True
-            serving.admit(account)
+            access.admit(account)
         return True
-    if serving.sign_in() == "password":
+    if access.sign_in() == "password":
         st.warning("Your session has ended: load this page again to sign in.", icon=":material/lock:")
     elif st.user.get("is_logged_in"):
-        if serving.provider_session_ended():
+        if access.provider_session_ended():
             st.warning("Your session has ended: sign out, then sign in again.", icon=":material/lock:")
         else:
             st.error("Your address has no role here: ask an administrator to add it.", icon=":material/lock:")

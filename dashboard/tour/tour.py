@@ -10,8 +10,8 @@ import streamlit as st
 
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
-from dashboard.shared import navigation, view, wording
-from dashboard.shared.subject import read_whole
+from dashboard.shared import navigation, view_switch, wording
+from dashboard.shared.start_cases import read_whole
 from dashboard.shared.templates import component, nothing
 from leader_core import Case
 from leader_core.cohort import PatientQuery, PatientRow
@@ -163,7 +163,7 @@ def offer() -> None:
 
 def begin() -> None:
     """A new run of the tour, in the clinician's view: the browser forgets that an earlier one was left."""
-    view.choose(view.CLINICIAN)
+    view_switch.choose(view_switch.CLINICIAN)
     st.session_state[_RUN] = st.session_state.get(_RUN, 0) + 1
 
 

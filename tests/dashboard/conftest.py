@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
 from dashboard.server import service, workspace
-from dashboard.shared import view, wording
+from dashboard.shared import view_switch, wording
 from leader_core import Engine
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
 from tests.fakes import MEDICATIONS, FakeEngine, manifest
@@ -89,7 +89,7 @@ def open_page(serve: Serve) -> OpenPage:
     ) -> AppTest:
         test = AppTest.from_file(str(APP), default_timeout=120)
         if research:
-            test.query_params[view.PARAMETER] = view.RESEARCH
+            test.query_params[view_switch.PARAMETER] = view_switch.RESEARCH
         for key, value in (session or {}).items():
             test.session_state[key] = value
         for key, value in query.items():
@@ -121,7 +121,11 @@ def component_data(test: AppTest, name: str) -> dict[str, Any]:
 def address(test: AppTest) -> dict[str, str]:
     """What the address bar should show, but for the research view that `open_page` asks for."""
     query = dict(parse_qsl(component_data(test, "url_state")["query"]))
-    return {key: value for key, value in query.items() if (key, value) != (view.PARAMETER, view.RESEARCH)}
+    return {
+        key: value
+        for key, value in query.items()
+        if (key, value) != (view_switch.PARAMETER, view_switch.RESEARCH)
+    }
 
 
 def with_evidence(tmp_path: Path) -> FakeEngine:

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.new_case.page import _START
-from dashboard.server import audit, serving, workspace
+from dashboard.server import access, audit, workspace
 from dashboard.server.accounts import Account
 from dashboard.server.service import get_service
 from leader_core.audit import read
@@ -61,9 +61,9 @@ def test_a_role_that_was_taken_away_counts_for_forms_that_are_open(
     open_page("patients")
     drawn_with = workspace.get_workspace(get_service())
     for role in ("annotator", "viewer", None):
-        monkeypatch.setenv(serving.USERS, "users.json")
+        monkeypatch.setenv(access.USERS, "users.json")
         account = role and Account("ann", role)  # type: ignore[arg-type]
-        monkeypatch.setattr(serving, "current_account", lambda account=account: account)
+        monkeypatch.setattr(access, "current_account", lambda account=account: account)
         if role == "annotator":
             drawn_with.add_note("first", patient_id=TEST_PATIENT)
         else:

@@ -12,8 +12,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from dashboard.new_case import import_file
+from dashboard.shared.error_messages import LONGEST
 from dashboard.shared.formatting import plain
-from dashboard.shared.guard import LONGEST
 from leader_core.logs import Lines, hidden_messages, set_up_logs
 from leader_core.workspace import Workspace
 from tests.dashboard.conftest import OpenPage, Serve, text

@@ -32,7 +32,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dashboard.__main__ import main
 from dashboard.scores import notes
-from dashboard.server import accounts, audit, serving
+from dashboard.server import access, accounts, audit
 from dashboard.server.accounts import PasswordFile, Sessions
 from dashboard.shell import gate
 from leader_core import InputError, NotFoundError
@@ -141,21 +141,21 @@ def test_sessions_expire_end_and_follow_the_file(users: PasswordFile) -> None:
 def test_a_provider_vouches_for_a_verified_address_and_not_for_ever(
     claims: dict[str, Any], may_enter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(serving.USERS, "")
-    monkeypatch.setenv(serving.SIGN_IN, "oidc")
-    monkeypatch.setattr(serving, "_roles", lambda: {"ann@a.org": "annotator"})
+    monkeypatch.setenv(access.USERS, "")
+    monkeypatch.setenv(access.SIGN_IN, "oidc")
+    monkeypatch.setattr(access, "_roles", lambda: {"ann@a.org": "annotator"})
     user = {"is_logged_in": True, "email": "Ann@a.org", "iat": time.time() - 60, **claims}
-    monkeypatch.setattr(serving.st, "user", user)
-    account = serving.current_account()
+    monkeypatch.setattr(access.st, "user", user)
+    account = access.current_account()
     assert (account is not None) == may_enter
-    cookies = {f"{serving.PROVIDER_COOKIE}{n}": f"signed {claims} {n}" for n in ("", "__1")}
-    assert not serving.is_admitted(cookies) and not serving.is_admitted({})
+    cookies = {f"{access.PROVIDER_COOKIE}{n}": f"signed {claims} {n}" for n in ("", "__1")}
+    assert not access.is_admitted(cookies) and not access.is_admitted({})
     if account is not None:
-        monkeypatch.setattr(serving.st, "context", SimpleNamespace(cookies={"other": "1", **cookies}))
-        serving.admit(account)
-        assert serving.is_admitted(cookies) and not serving.is_admitted({serving.PROVIDER_COOKIE: "forged"})
-        monkeypatch.setattr(serving, "_roles", dict)
-        assert not serving.is_admitted(cookies), "taken off the file"
+        monkeypatch.setattr(access.st, "context", SimpleNamespace(cookies={"other": "1", **cookies}))
+        access.admit(account)
+        assert access.is_admitted(cookies) and not access.is_admitted({access.PROVIDER_COOKIE: "forged"})
+        monkeypatch.setattr(access, "_roles", dict)
+        assert not access.is_admitted(cookies), "taken off the file"
 
 
 def test_guessing_has_to_wait(users: PasswordFile) -> None:
@@ -202,37 +202,37 @@ def test_others_guesses_do_not_keep_somebody_out_of_their_own_browser(users: Pas
     assert not users.is_device("nobody", users.device("nobody"))
 
 
-@pytest.mark.parametrize("name", sorted(serving.REQUIRED))
+@pytest.mark.parametrize("name", sorted(access.REQUIRED))
 def test_loose_options_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(serving.USERS, raising=False)
-    options = {**serving.REQUIRED, "server.address": "127.0.0.1"}
-    serving.check_options(options.get)
+    monkeypatch.delenv(access.USERS, raising=False)
+    options = {**access.REQUIRED, "server.address": "127.0.0.1"}
+    access.check_options(options.get)
     for loose in (None, "full", 5_000, not options[name]):
         with pytest.raises(InputError, match=f"{name} is"):
-            serving.check_options({**options, name: loose}.get)
+            access.check_options({**options, name: loose}.get)
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "", "::", "10.0.0.4", "leader.hospital.org"])
 def test_another_address_needs_sign_in_and_real_patients_need_tls(
     address: str, users: PasswordFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = {**serving.REQUIRED, "server.address": address}
+    options = {**access.REQUIRED, "server.address": address}
     with pytest.raises(InputError, match="without sign-in"):
-        serving.check_options(options.get)
-    monkeypatch.setenv(serving.USERS, str(users.path))
-    serving.check_options(options.get)
+        access.check_options(options.get)
+    monkeypatch.setenv(access.USERS, str(users.path))
+    access.check_options(options.get)
     with pytest.raises(InputError, match="--behind-tls"):
-        serving.check_sharing(False, False, address)
-    serving.check_sharing(True, False, address)
-    monkeypatch.setenv(serving.BEHIND_TLS, "1")
-    serving.check_sharing(False, False, address)
+        access.check_sharing(False, False, address)
+    access.check_sharing(True, False, address)
+    monkeypatch.setenv(access.BEHIND_TLS, "1")
+    access.check_sharing(False, False, address)
 
 
 def test_wrong_ways_to_serve_end_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    names = (serving.USERS, serving.SIGN_IN, serving.ROLE_OF, serving.BEHIND_TLS, "LEADER_COHORT")
+    names = (access.USERS, access.SIGN_IN, access.ROLE_OF, access.BEHIND_TLS, "LEADER_COHORT")
     for name in names:
         monkeypatch.setenv(name, "")  # so that what `main` sets is undone
     for words, expected in (
@@ -245,7 +245,7 @@ def test_wrong_ways_to_serve_end_with_one_sentence(
         message = capsys.readouterr().err
         assert message.startswith("error: ") and expected in message and message.count("\n") == 1
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(serving.USERS, "mine.json")
+    monkeypatch.setenv(access.USERS, "mine.json")
     assert main([]) == 2 and f"no password file {tmp_path / 'mine.json'}" in capsys.readouterr().err
     with pytest.raises(NotFoundError):
         PasswordFile(tmp_path / "none.json").remove("ann")
@@ -482,7 +482,7 @@ def _form_request(
 def test_a_slow_body_and_a_flood_of_sign_ins_end_in_words(
     users: PasswordFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(serving.USERS, str(users.path))
+    monkeypatch.setenv(access.USERS, str(users.path))
     monkeypatch.setattr(gate, "_SLOWEST", 0.05)
     sent: list[Any] = []
 
@@ -518,21 +518,21 @@ def test_a_slow_body_and_a_flood_of_sign_ins_end_in_words(
 def test_a_page_that_is_open_ends_with_its_session(
     users: PasswordFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(serving.USERS, str(users.path))
-    token = serving.sessions().begin("ann", PASSWORD) or ""
+    monkeypatch.setenv(access.USERS, str(users.path))
+    token = access.sessions().begin("ann", PASSWORD) or ""
 
     async def receive() -> Any:
         return {"type": "websocket.receive", "bytes": b"a click"}
 
     channel = gate._while_signed_in(token, receive)
     assert _run(channel())["type"] == "websocket.receive"  # type: ignore[arg-type]
-    serving.sessions().end(token)
+    access.sessions().end(token)
     assert _run(channel())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
-    token = serving.sessions().begin("ann", PASSWORD) or ""
+    token = access.sessions().begin("ann", PASSWORD) or ""
     monkeypatch.setenv(audit.FILE, str(users.path.parent))  # a folder: nothing can be recorded
-    leaving = Request({"type": "http", "headers": [(b"cookie", f"{serving.COOKIE}={token}".encode())]})
-    assert _run(gate._sign_out(leaving)).status_code == 303 and serving.sessions().account(token) is None
-    token = serving.sessions().begin("ann", PASSWORD) or ""
+    leaving = Request({"type": "http", "headers": [(b"cookie", f"{access.COOKIE}={token}".encode())]})
+    assert _run(gate._sign_out(leaving)).status_code == 303 and access.sessions().account(token) is None
+    token = access.sessions().begin("ann", PASSWORD) or ""
     users.path.write_text("no longer readable")
     refused = _run(gate._sign_in(Request(*_form_request([(b"name=ann&password=b", False)]))))
     assert refused.status_code == 503 and str(users.path).encode() not in refused.body
@@ -558,8 +558,8 @@ def test_a_page_that_is_open_ends_with_its_session(
 def test_without_sign_in_only_this_machine_is_answered(
     host: str, origin: str | None, client: str, answered: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(serving.USERS, "")
-    monkeypatch.setenv(serving.SIGN_IN, "")
+    monkeypatch.setenv(access.USERS, "")
+    monkeypatch.setenv(access.SIGN_IN, "")
     headers = Headers({"host": host, **({"origin": origin} if origin else {})})
     assert (gate._refusal({"client": (client, 1)}, headers) == "") == answered
 
@@ -593,11 +593,11 @@ def test_without_sign_in_only_this_machine_is_answered(
 def test_a_proxy_that_puts_its_own_host_in_place_is_named_with_the_remedy(
     path: str, given: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(serving.USERS, "users.json")
+    monkeypatch.setenv(access.USERS, "users.json")
     scope = {"type": "http", "path": path, "client": ("10.0.0.9", 1)}
     refusal = gate._refusal(scope, Headers({"host": "10.0.0.5:8501", **given}))
     assert re.search(message, refusal) if message else refusal == ""
-    monkeypatch.setenv(serving.USERS, "")
+    monkeypatch.setenv(access.USERS, "")
     assert "--users FILE" in gate._refusal(scope, Headers({"host": "10.0.0.5:8501", **given}))
 
 
@@ -638,12 +638,12 @@ def test_messages_that_no_page_sends_never_reach_streamlit() -> None:
 def test_a_role_decides_what_a_page_offers(
     role: accounts.Role, users: PasswordFile, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(serving.USERS, str(users.path))
+    monkeypatch.setenv(access.USERS, str(users.path))
     assert "session has ended" in text(open_page("case", patient="10003"))
-    monkeypatch.setattr(serving, "current_account", lambda: accounts.Account("ann", role))
+    monkeypatch.setattr(access, "current_account", lambda: accounts.Account("ann", role))
     page = open_page("case", patient="10003")
     assert not page.exception and "Patient 10003" in text(page)
     assert any(button.label == "Save" for button in page.button) == (role != "viewer")
     assert ("You may read here" in text(page)) == (role == "viewer")
-    assert serving.may_administer() == (role == "administrator")
+    assert access.may_administer() == (role == "administrator")
     assert notes.author() == "ann" and not any("name" in str(field.label) for field in page.text_input)

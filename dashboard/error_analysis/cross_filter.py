@@ -1,4 +1,4 @@
-"""THE selection: what was chosen in one view of the error analysis, and narrows every other one until it is cleared.
+"""The cross-filter: what was chosen in one view of the error analysis narrows every other one until it is cleared.
 
 The view that it was chosen in draws all cases still, so that another choice can be made there. It stands in the link.
 """

@@ -15,7 +15,7 @@ from typing import Final, Literal, ParamSpec
 
 import streamlit as st
 
-from dashboard.server import serving
+from dashboard.server import access
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import plain
 from leader_core import LeaderError, NotFoundError
@@ -76,7 +76,7 @@ def fragment(draw: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(draw)
     def allowed(*args: P.args, **kwargs: P.kwargs) -> None:
-        if serving.sign_in() and serving.current_account() is None:
+        if access.sign_in() and access.current_account() is None:
             notice("Your session has ended: load this page again to sign in.", "warning", "lock")
         else:
             draw(*args, **kwargs)

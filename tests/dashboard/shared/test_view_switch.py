@@ -15,7 +15,7 @@ from dashboard.interactions import page as interactions
 from dashboard.models import page as models
 from dashboard.patients import filter_bar as patients
 from dashboard.prompt import page as prompt
-from dashboard.shared import view
+from dashboard.shared import view_switch
 from tests.dashboard.conftest import OpenPage, component_data, text
 
 SWITCH = "_product_view_switch"
@@ -27,17 +27,17 @@ def _query(page: object) -> str:
 
 def test_the_clinicians_view_is_the_default_and_the_switch_changes_it(open_page: OpenPage) -> None:
     page = open_page("models", research=False)
-    assert page.segmented_control(key=SWITCH).value == view.CLINICIAN and "view=" not in _query(page)
-    page.segmented_control(key=SWITCH).set_value(view.RESEARCH).run()
+    assert page.segmented_control(key=SWITCH).value == view_switch.CLINICIAN and "view=" not in _query(page)
+    page.segmented_control(key=SWITCH).set_value(view_switch.RESEARCH).run()
     assert "view=research" in _query(page)
     page.query_params["view"] = "research"  # the address bar has followed
-    page.segmented_control(key=SWITCH).set_value(view.CLINICIAN).run()
+    page.segmented_control(key=SWITCH).set_value(view_switch.CLINICIAN).run()
     assert "view=" not in _query(page), "a choice is not undone by what the link said before"
 
 
 def test_a_link_opens_the_research_view_and_pages_without_it_keep_the_choice(open_page: OpenPage) -> None:
     page = open_page("models")
-    assert page.segmented_control(key=SWITCH).value == view.RESEARCH
+    assert page.segmented_control(key=SWITCH).value == view_switch.RESEARCH
     del page.query_params["view"]  # as the navigation's own links do
     assert "view=research" in _query(page.run())
     page.query_params["view"] = "nonsense"
@@ -58,7 +58,7 @@ def test_the_teachers_prompt_stands_in_the_research_navigation_alone(
     page = open_page("prompt", research=False, patient="10006")
     assert "Prompt" not in shown[-1] and "Case" in shown[-1]
     assert "Patient 10006" in text(page), "a link opens it all the same"
-    page.segmented_control(key=SWITCH).set_value(view.RESEARCH).run()
+    page.segmented_control(key=SWITCH).set_value(view_switch.RESEARCH).run()
     assert "Prompt" in shown[-1]
 
 
