@@ -74,8 +74,8 @@ def _draw(alert: Alert, *, dark: bool) -> None:
 
 def _structure(drug: Carrier) -> Structure | None:
     """The structure of this very drug; None where the table has none."""
-    found = (s for s in structures.all_representatives() if s.ingredient == drug.code or s.drug == drug.name)
-    return next(found, None)
+    same = (s for s in structures.all_representatives() if s.ingredient == drug.code or s.drug == drug.name)
+    return next(same, None)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -149,8 +149,8 @@ def _list(report: CaseReport, groups: Iterable[AlertGroup]) -> AlertList:
     """Alerts without what the class list says, and the lesser ones without their mechanism, which the JSON holds."""
     items = []
     for group in groups:
-        kept = (f for f in group.facts if f[0] == "Source" or (group.severe and f[0] != "Ordered as"))
-        facts = (("What to do", group.management), ("Consequence", group.effect), *kept)
+        shown = (f for f in group.facts if f[0] == "Source" or (group.severe and f[0] != "Ordered as"))
+        facts = (("What to do", group.management), ("Consequence", group.effect), *shown)
         among = () if group.alerts[0].carried else report.review.sets_of(*group.alerts)
         items.append(AlertItem(group, among, tuple(fact for fact in facts if fact[1])))
     return AlertList(tuple(items))

@@ -76,8 +76,8 @@ def day_first(connection: duckdb.DuckDBPyConnection, table: RawTable) -> str | N
     return "yes" if only_first is not None else "no"
 
 
-def _cell(table: RawTable, found: tuple[int, str, str]) -> str:
-    record, name, cell = found
+def _cell(table: RawTable, place: tuple[int, str, str]) -> str:
+    record, name, cell = place
     return f"{table.path}, line {record + 1}, column {name}: {cell!r}"
 
 
@@ -115,9 +115,9 @@ def restore_codes(distinct: Iterable[Sequence[Any]]) -> RestoredCodes:
     notes: list[str] = []
     for system, (kind, number) in _NUMERIC.items():
         table = {(code.strip(), version): n for k, code, v, version, n in rows if k == kind and v == number}
-        found, said = _restore(kind, system, table)
-        restored |= found
-        notes += said
+        codes, of_system = _restore(kind, system, table)
+        restored |= codes
+        notes += of_system
     return RestoredCodes(restored, tuple(notes))
 
 
@@ -141,13 +141,15 @@ def _restore(
     total = sum(table[key] for key in digits)
     if not digits or any(code.startswith("0") for code in digits.values()):
         return restored, notes
-    fits = {key: _fitting(system, code) for key, code in digits.items()}
+    candidates = {key: _fitting(system, code) for key, code in digits.items()}
     lost = {
-        key: options[0] for key, options in fits.items() if len(options) == 1 and options[0] != digits[key]
+        key: options[0]
+        for key, options in candidates.items()
+        if len(options) == 1 and options[0] != digits[key]
     }
-    twofold = {key: options for key, options in fits.items() if len(options) > 1}
-    evidence = {key: options for key, options in fits.items() if options and digits[key] not in options}
-    unlisted = sum(table[key] for key, options in fits.items() if not options)
+    twofold = {key: options for key, options in candidates.items() if len(options) > 1}
+    evidence = {key: options for key, options in candidates.items() if options and digits[key] not in options}
+    unlisted = sum(table[key] for key, options in candidates.items() if not options)
     if sum(table[key] for key in evidence) <= unlisted:
         if total >= _LARGE and system != "ICD10PCS":
             notes.append(

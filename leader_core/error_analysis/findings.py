@@ -108,13 +108,13 @@ def _never(analysis: Analysis, model: str, other: str | None, scored: Bools) -> 
         orders, hits = int(counts.prescribed[i]), int(counts.hits[i])
         if orders < FEWEST:
             continue
-        found = proportion(hits, orders)
-        if found.high >= RARELY:
+        recall = proportion(hits, orders)
+        if recall.high >= RARELY:
             continue
         seen = int(others.prescribed[i]) if others is not None else 0
         yield ErrorFinding(
-            "never", model, (code,), orders - hits, orders, found, 1.0, None, None,
-            orders * (1 - found.high), (classed(code, [("prescribed", True), (model, False)]),),
+            "never", model, (code,), orders - hits, orders, recall, 1.0, None, None,
+            orders * (1 - recall.high), (classed(code, [("prescribed", True), (model, False)]),),
             int(others.hits[i]) / seen if others is not None and seen else float("nan"),
         )  # fmt: skip
 

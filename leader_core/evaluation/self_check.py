@@ -104,14 +104,14 @@ def _fit(engine: Engine, card: ModelCard) -> Iterator[Check]:
     if card.manifest is None:
         return
     trained, here = card.manifest.cohort, engine.cohort.fingerprint
-    fits = trained.atc_level == here.atc_level
-    if not fits:
+    same_level = trained.atc_level == here.atc_level
+    if not same_level:
         text = f"It names medications at ATC level {trained.atc_level}, the cohort at level {here.atc_level}."
     elif trained.digest == here.digest:
         text = f"Trained on this very cohort ({here.digest[:16]}…)"
     else:
         text = f"Same ATC level ({here.atc_level}); trained on another cohort: {trained.label}"
-    yield Check(card.name, "Fit to the cohort", fits, text)
+    yield Check(card.name, "Fit to the cohort", same_level, text)
 
 
 def _answers(engine: Engine, card: ModelCard, cases: Sequence[Case]) -> Iterator[Check]:

@@ -193,10 +193,10 @@ class MedicationReader:
 
     def _concept(self, concept: object, route: str) -> Answer:
         """One concept: an ATC code wins, then names, then an NDC; a lone code of another system names nothing."""
-        found = list(codings(concept))
+        coded = list(codings(concept))
         names = words_of(concept)
         answers: list[Answer] = []
-        for uri, code, display in found:
+        for uri, code, display in coded:
             system = fhir_terms.system_of(uri)
             if system == "atc":
                 answers.append(self._resolver.atc(code))
@@ -205,9 +205,9 @@ class MedicationReader:
         named = [self._named(name, route) for name in dict.fromkeys(names)]
         answers += named
         answers += [
-            self._by_ndc(code) for uri, code, _ in found if fhir_terms.system_of(uri) == "ndc" and code
+            self._by_ndc(code) for uri, code, _ in coded if fhir_terms.system_of(uri) == "ndc" and code
         ]
-        unnamed = [fhir_terms.system_name(uri) for uri, _, _ in found if fhir_terms.system_of(uri) != "atc"]
+        unnamed = [fhir_terms.system_name(uri) for uri, _, _ in coded if fhir_terms.system_of(uri) != "atc"]
         if not named and unnamed:
             answers += [
                 Unresolved(f"{name} is not mapped") for name in dict.fromkeys(unnamed) if name != "NDC"
@@ -256,12 +256,12 @@ def _is_name(uri: str, code: str) -> bool:
 
 def _identified(medication: Mapping[str, Any]) -> list[str]:
     """Names among a Medication's identifiers."""
-    found = [
+    names = [
         word(item.get("value"))
         for item in items(medication.get("identifier"))
         if "name" in word(item.get("system")).rpartition("/")[2].lower()
     ]
-    return [name for name in found if name]
+    return [name for name in names if name]
 
 
 def _ingredients(medication: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -158,11 +158,11 @@ class Resolver:
         system = self.system if kind != "medication" else ""
         concepts: tuple[Concept, ...] = ()
         for each in dict.fromkeys((system, "")):  # a title of the other system says its code as well
-            found = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1, system=each)
-            exact = next((c for c in found if _plain(c.title) == _plain(text)), None)
+            matches = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1, system=each)
+            exact = next((c for c in matches if _plain(c.title) == _plain(text)), None)
             if exact is not None:  # of two systems with one title the cohort's own comes first in a search
                 return (ResolvedCode(kind, exact.code, exact.title),)
-            concepts = found if each == system else concepts
+            concepts = matches if each == system else concepts
         if concepts:
             return Unresolved(f"matches {PLURALS[kind]} but names none: choose one", concepts[:CANDIDATES])
         return Unresolved(

@@ -76,7 +76,7 @@ class DiagnosisReading:
         if code in self._known:
             return (code,)
         usual = icd10_reading(code)
-        return next((found for found in _equivalents(code) if all(c in self._known for c in found)), usual)
+        return next((codes for codes in _equivalents(code) if all(c in self._known for c in codes)), usual)
 
 
 @lru_cache(maxsize=65_536)
@@ -135,8 +135,8 @@ def _choices(code: str, rows: Sequence[Mapped], title: str) -> Iterator[tuple[st
     """The readings that rows of the forward mapping allow, best first; a combination only where there is nothing else."""
 
     def ranked(part: Iterable[Mapped]) -> list[str]:
-        found = [(row, bare) for row in part for bare in current_codes(row.target) or (row.target,)]
-        return [f"ICD10:{bare}" for _, bare in sorted(found, key=lambda each: _rank(code, title, *each))]
+        targets = [(row, bare) for row in part for bare in current_codes(row.target) or (row.target,)]
+        return [f"ICD10:{bare}" for _, bare in sorted(targets, key=lambda each: _rank(code, title, *each))]
 
     if single := [row for row in rows if not row.scenario]:
         if len({row.target[:3] for row in single}) >= _SPREAD:

@@ -186,7 +186,7 @@ def _encounter_title(bare: str) -> str | None:
         for code, t in published_titles("ICD10").items()
         if code.startswith(above) and code.endswith(bare[6])
     ]
-    encounters = {found[0] for like in likes if (found := _ENCOUNTER.search(like))}
+    encounters = {match[0] for like in likes if (match := _ENCOUNTER.search(like))}
     return f"{title}{encounters.pop()}" if len(encounters) == 1 else title
 
 

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core import Engine
-    from train.evaluation.alert_figures import alert_figures, lines
+    from train.evaluation.alert_counts import alert_counts, lines
 
     engine = Engine.open(arguments.cohort, arguments.models or Path("no models"), arguments.device)
     cases = engine.cohort.cases(arguments.split, "last")
@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     if engine.models["student"].available:
         recommendations = engine.recommend_many(cases, "student")
         suggestions = [[m.code for m in each.selected] for each in recommendations]
-    figures = alert_figures(engine, cases, suggestions)
+    counts = alert_counts(engine, cases, suggestions)
     label = f"{engine.cohort.fingerprint.label}, {arguments.split}"
-    for line in (f"Shares of drugs: {engine.shares.label}", *lines(figures, label)):
+    for line in (f"Shares of drugs: {engine.shares.label}", *lines(counts, label)):
         report.line(line)
-    severities = {name: dataclasses.asdict(each) for name, each in figures.severities.items()}
-    return {"cohort": label, "shares": engine.shares.label, **vars(figures), "severities": severities}
+    severities = {name: dataclasses.asdict(each) for name, each in counts.severities.items()}
+    return {"cohort": label, "shares": engine.shares.label, **vars(counts), "severities": severities}

@@ -1,4 +1,4 @@
-"""Alert figures on real patients: what stands red is carried by what was ordered, unlike statements about classes."""
+"""Alert counts on real patients: what stands red is carried by what was ordered, unlike statements about classes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from leader_core import Engine
 from tests.train.reports import LineReport
 from train.cli import call, parse
-from train.evaluation.alert_figures import alert_figures
+from train.evaluation.alert_counts import alert_counts
 
 
 def test_red_alerts_are_carried_by_the_drugs_ordered(real_cohort: Path, demo_models: Path) -> None:
     engine = Engine.open(real_cohort, demo_models, "cpu")
     cases = engine.cohort.cases("all", "last")[:40]
-    figures = alert_figures(engine, cases, [case.prescribed for case in cases])
-    red = figures.severities["contraindicated"]
+    counts = alert_counts(engine, cases, [case.prescribed for case in cases])
+    red = counts.severities["contraindicated"]
     assert red.right is not None and red.right >= 0.95
     assert red.by_class - red.by_class_ordered > 5 * red.shown  # false ones by statements about classes
-    assert figures.of_orders["major"] > 0
-    assert 0 < figures.prescribed_held_back < figures.prescribed / 4
-    assert (figures.suggested, figures.suggested_held_back) == (
-        figures.prescribed,
-        figures.prescribed_held_back,
+    assert counts.of_orders["major"] > 0
+    assert 0 < counts.prescribed_held_back < counts.prescribed / 4
+    assert (counts.suggested, counts.suggested_held_back) == (
+        counts.prescribed,
+        counts.prescribed_held_back,
     )
 
 

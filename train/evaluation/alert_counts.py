@@ -33,7 +33,7 @@ RED: Final[tuple[Severity, ...]] = ("contraindicated", "major")
 
 
 @dataclass(slots=True)
-class SeverityFigures:
+class SeverityCounts:
     """Alerts of one severity over all cases, of the classes prescribed reviewed as if they were suggestions."""
 
     shown: int = 0
@@ -49,15 +49,15 @@ class SeverityFigures:
 
 
 @dataclass
-class AlertFigures:
-    """The figures of a cohort's cases."""
+class AlertCounts:
+    """Alerts of a cohort's cases, counted."""
 
     cases: int = 0
     of_orders: Counter[str] = field(default_factory=Counter)  # alerts of the drugs ordered, by rank
     cases_red: int = 0  # with a contraindicated alert of the drugs ordered
     of_suggestions: Counter[str] = field(default_factory=Counter)  # of the classes suggested alone
-    severities: dict[str, SeverityFigures] = field(
-        default_factory=lambda: {severity: SeverityFigures() for severity in RED}
+    severities: dict[str, SeverityCounts] = field(
+        default_factory=lambda: {severity: SeverityCounts() for severity in RED}
     )
     prescribed: int = 0  # classes ordered
     prescribed_held_back: int = 0  # of these, classes that the conditions would have held back
@@ -68,9 +68,9 @@ class AlertFigures:
     )  # condition -> classes ordered that it holds back
 
 
-def alert_figures(
+def alert_counts(
     engine: Engine, cases: Sequence[Case], suggestions: Sequence[Iterable[str]] | None
-) -> AlertFigures:
+) -> AlertCounts:
     """Count the alerts of cases of the engine's cohort.
 
     Args:
@@ -78,32 +78,32 @@ def alert_figures(
         cases: with a visit of the cohort each.
         suggestions: for each case the classes suggested; None where no model is there.
     """
-    figures = AlertFigures()
+    counts = AlertCounts()
     for number, case in enumerate(cases):
-        figures.cases += 1
+        counts.cases += 1
         ordered = engine.review(case)
-        figures.of_orders.update(ordered.counts)
-        figures.cases_red += "contraindicated" in ordered.counts
-        _as_suggested(figures, engine, case, ordered)
+        counts.of_orders.update(ordered.counts)
+        counts.cases_red += "contraindicated" in ordered.counts
+        _as_suggested(counts, engine, case, ordered)
         held = engine.held_back(case, case.prescribed)
-        figures.prescribed += len(case.prescribed)
-        figures.prescribed_held_back += len(held)
-        figures.held_back_by.update(alert.condition for alert in held.values())
+        counts.prescribed += len(case.prescribed)
+        counts.prescribed_held_back += len(held)
+        counts.held_back_by.update(alert.condition for alert in held.values())
         if suggestions is not None:
             codes = tuple(suggestions[number])
             reviewed = engine.review_set(case, codes)
-            figures.of_suggestions.update(reviewed.counts_if_chosen)
-            figures.suggested += len(codes)
-            figures.suggested_held_back += len(engine.held_back(case, codes))
-    return figures
+            counts.of_suggestions.update(reviewed.counts_if_chosen)
+            counts.suggested += len(codes)
+            counts.suggested_held_back += len(engine.held_back(case, codes))
+    return counts
 
 
-def _as_suggested(figures: AlertFigures, engine: Engine, case: Case, ordered: Review) -> None:
+def _as_suggested(counts: AlertCounts, engine: Engine, case: Case, ordered: Review) -> None:
     """Compare the alerts of the classes prescribed, reviewed without their orders, with what the drugs ordered carry."""
     carried = _carried(ordered.carried)
     for alert in engine.review_set(case, case.prescribed).alerts:
-        if alert.rank in figures.severities:
-            of_rank = figures.severities[alert.rank]
+        if alert.rank in counts.severities:
+            of_rank = counts.severities[alert.rank]
             of_rank.shown += 1
             if carried.get(_key(alert), 0) >= NUMBER[alert.rank]:
                 of_rank.ordered += 1
@@ -111,9 +111,9 @@ def _as_suggested(figures: AlertFigures, engine: Engine, case: Case, ordered: Re
                 of_rank.mostly += 1
     choices = [class_choice(code, engine.shares) for code in case.prescribed]
     for key, number in _by_class(Matching(choices), present_conditions(findings(case))).items():
-        if (severity := SEVERITY[number]) in figures.severities:
-            figures.severities[severity].by_class += 1
-            figures.severities[severity].by_class_ordered += carried.get(key, 0) >= number
+        if (severity := SEVERITY[number]) in counts.severities:
+            counts.severities[severity].by_class += 1
+            counts.severities[severity].by_class_ordered += carried.get(key, 0) >= number
 
 
 def _by_class(matching: Matching, present: Sequence[PresentCondition]) -> dict[tuple[str, ...], int]:
@@ -149,21 +149,21 @@ def _key(alert: Alert) -> tuple[str, ...]:
     return (classes[0], alert.condition) if alert.kind == "condition" else tuple(sorted(classes))
 
 
-def lines(figures: AlertFigures, label: str) -> list[str]:
-    """The figures for a reader."""
-    cases = max(1, figures.cases)
+def lines(counts: AlertCounts, label: str) -> list[str]:
+    """The counts as text."""
+    cases = max(1, counts.cases)
 
-    def per_case(counts: Mapping[str, int]) -> str:
-        return ", ".join(f"{counts.get(s, 0) / cases:.2f} {s}" for s in GRADED)
+    def per_case(by_severity: Mapping[str, int]) -> str:
+        return ", ".join(f"{by_severity.get(s, 0) / cases:.2f} {s}" for s in GRADED)
 
     text = [
-        f"{label}: {figures.cases:,} cases",
-        f"Alerts a case, drugs ordered: {per_case(figures.of_orders)} "
-        f"({figures.cases_red:,} cases with a contraindicated one)",
+        f"{label}: {counts.cases:,} cases",
+        f"Alerts a case, drugs ordered: {per_case(counts.of_orders)} "
+        f"({counts.cases_red:,} cases with a contraindicated one)",
     ]
-    if figures.suggested:
-        text.append(f"Alerts a case, classes suggested: {per_case(figures.of_suggestions)}")
-    for severity, each in figures.severities.items():
+    if counts.suggested:
+        text.append(f"Alerts a case, classes suggested: {per_case(counts.of_suggestions)}")
+    for severity, each in counts.severities.items():
         right = "none" if each.right is None else f"{100 * each.right:.1f} %"
         text.append(
             f"The classes prescribed as if suggested, {severity}: {each.shown:,} shown, {each.ordered:,} carried by the "
@@ -171,16 +171,16 @@ def lines(figures: AlertFigures, label: str) -> list[str]:
             f"classes shows {each.by_class:,}, of which {each.by_class - each.by_class_ordered:,} are false by the drugs ordered"
         )
     text.append(
-        f"Held back by the conditions: {figures.prescribed_held_back:,} of {figures.prescribed:,} classes prescribed "
-        f"({100 * figures.prescribed_held_back / max(1, figures.prescribed):.1f} %)"
+        f"Held back by the conditions: {counts.prescribed_held_back:,} of {counts.prescribed:,} classes prescribed "
+        f"({100 * counts.prescribed_held_back / max(1, counts.prescribed):.1f} %)"
         + (
-            f", {figures.suggested_held_back:,} of {figures.suggested:,} suggested "
-            f"({100 * figures.suggested_held_back / figures.suggested:.1f} %)"
-            if figures.suggested
+            f", {counts.suggested_held_back:,} of {counts.suggested:,} suggested "
+            f"({100 * counts.suggested_held_back / counts.suggested:.1f} %)"
+            if counts.suggested
             else ""
         )
     )
-    if figures.held_back_by:
-        most = ", ".join(f"{name} {count:,}" for name, count in figures.held_back_by.most_common(8))
+    if counts.held_back_by:
+        most = ", ".join(f"{name} {count:,}" for name, count in counts.held_back_by.most_common(8))
         text.append(f"Conditions that hold back the classes prescribed: {most}")
     return text
