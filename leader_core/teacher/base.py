@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -184,21 +183,21 @@ def load_body(
     known: Any = MODEL_MAPPING.get(type(config), None)
     if inspect.isclass(known) and "add_pooling_layer" in inspect.signature(known.__init__).parameters:
         extra["add_pooling_layer"] = False
-    with _quiet():
-        try:
-            body, report = AutoModel.from_pretrained(
-                files.folder,
-                config=config,
-                dtype=dtype,
-                attn_implementation=attention,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                **extra,
-            )
-        except UNREADABLE as error:
-            raise not_loaded(files.folder, error, attention) from error
+    _quiet()
+    try:
+        body, report = AutoModel.from_pretrained(
+            files.folder,
+            config=config,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **extra,
+        )
+    except UNREADABLE as error:
+        raise not_loaded(files.folder, error, attention) from error
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
         raise ArtifactError(
@@ -286,20 +285,13 @@ def _architecture(config: Any) -> Architecture:
     )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the library's progress bar and report while a base is loaded; what is missing is checked here."""
+def _quiet() -> None:
+    """Silence the library's progress bar and report of loading; what is missing is checked here. It stays so, for other
+    threads may be loading."""
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def first_line(error: BaseException) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -131,24 +133,27 @@ def free_port() -> int:
 
 @contextmanager
 def started(command: list[str], environment: dict[str, str], port: int = 0) -> Iterator[str]:
-    """A server in a process of its own, on a free port that is added to the command; gives its address."""
+    """A dashboard in a process of its own, on a free port that is added to the command; gives its address. Ctrl-C ends it,
+    and "stopped" is its last word."""
     port = port or free_port()
-    process = subprocess.Popen(
-        [sys.executable, *command, str(port)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    base = f"http://127.0.0.1:{port}"
-    try:
-        _wait_for(f"{base}/_stcore/health", process)
-        yield base
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command, str(port)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+        base = f"http://127.0.0.1:{port}"
         try:
+            _wait_for(f"{base}/_stcore/health", process)
+            yield base
+            process.send_signal(signal.SIGINT)
             process.wait(20)
-        except subprocess.TimeoutExpired:
+            log.seek(0)
+            last = log.read().splitlines()[-3:]
+            assert last[-1:] == ["stopped"], last
+        finally:
             process.kill()
 
 

@@ -59,4 +59,8 @@ class SlowEngine(FakeEngine):
 
 if __name__ == "__main__":
     service.open_engine = lambda _: SlowEngine()  # type: ignore[assignment, return-value]
-    raise SystemExit(main(["--port", sys.argv[1]]))
+    try:
+        main(["--port", sys.argv[1]])
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    os._exit(0)
