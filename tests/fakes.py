@@ -376,7 +376,7 @@ class FakeSimilar:
     cohort: FakeCohort
     state: Preparation = Preparation("ready")
 
-    def prepare(self, *, wait: bool = False) -> None:
+    def prepare(self) -> None:
         pass
 
     def find(self, case: Case, query: SimilarQuery) -> Similar:

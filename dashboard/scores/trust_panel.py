@@ -19,7 +19,7 @@ from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.trust import ClassTrust, case_trust, class_trust
-from leader_core.similar import Preparation, Similar, SimilarQuery
+from leader_core.similar import Similar, SimilarQuery
 
 Lines = Mapping[str, list[dict[str, str]]]
 """Label and text of each line, by class."""
@@ -35,6 +35,7 @@ _FILTERS: Final[Mapping[str, str]] = {
     "shared": "Shares a diagnosis",
 }
 _KEY: Final = "near"
+_PREPARING: Final = "Reading the training patients, once…"
 _ICONS: Final[Mapping[str, str]] = {**theme.MODEL_ICONS, "prescribed": "✓"}
 _MEANINGS: Final[Mapping[str, str]] = {
     "teacher": "suggested here by the teacher",
@@ -105,7 +106,7 @@ def _why_none(service: Service) -> str:
 
 
 def _preparing(service: Service) -> bool:
-    return service.engine.similar.state.status in ("waiting", "preparing")
+    return service.engine.similar.state.status == "waiting"
 
 
 def show_similar(
@@ -156,7 +157,7 @@ def _no_neighbours(service: Service) -> None:
     status = service.status("student")
     if status.readiness == "ready" and _preparing(service):
         placeholder = st.empty()
-        _progress(service, placeholder)
+        placeholder.caption(_PREPARING)
         defer("similar", lambda: _wait(service, placeholder))
         return
     st.html(markup.note(_why_none(service)))
@@ -165,18 +166,10 @@ def _no_neighbours(service: Service) -> None:
 
 
 def _wait(service: Service, placeholder: DeltaGenerator) -> bool:
-    """Show how far reading the training patients is until it is done."""
+    """Wait until the training patients are read; drawn again and again, so that a click interrupts it."""
     while not wait(service.prepared):
-        _progress(service, placeholder)
+        placeholder.caption(_PREPARING)
     return not _preparing(service)
-
-
-def _progress(service: Service, placeholder: DeltaGenerator) -> None:
-    state: Preparation = service.engine.similar.state
-    placeholder.progress(
-        state.done / state.total if state.total else 0.0,
-        text=f"Reading the training patients once: {state.done:,} of {state.total:,}.",
-    )
 
 
 def _neighbour(service: Service, neighbour: NearPatient) -> None:

@@ -178,7 +178,7 @@ class Service:
 
     def _prepare_similar(self) -> None:
         try:
-            self.engine.similar.prepare(wait=True)
+            self.engine.similar.prepare()
         finally:
             self.prepared.set()
 

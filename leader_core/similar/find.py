@@ -1,13 +1,12 @@
 """A case's neighbours in the training split, what they share with it and what they were given.
 
-The training cases are read from the file next to the cohort, or computed once in a thread of its own.
+The training cases are read from the file next to the cohort, or computed once.
 Similarity is by what the student reads of both cases; it does not say that a neighbour's treatment was right.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +88,8 @@ class Similar:
 class Preparation:
     """Whether neighbours can be computed; `reason` says in a sentence why not."""
 
-    status: Literal["ready", "preparing", "waiting", "impossible"]
+    status: Literal["ready", "waiting", "impossible"]
     reason: str = ""
-    done: int = 0
-    total: int = 0
 
 
 class SimilarCases:
@@ -103,7 +100,6 @@ class SimilarCases:
         self._cohort = cohort
         self._digest = digest
         self._scorer = scorer
-        self._lock = threading.Lock()
         self._index: CaseIndex | None = None
         self._state = self._begin()
 
@@ -132,23 +128,12 @@ class SimilarCases:
     def state(self) -> Preparation:
         return self._state
 
-    def prepare(self, *, wait: bool = False) -> None:
-        """Compute the vectors where they are not there and may be; once, in a thread of its own unless `wait`."""
-        with self._lock:
-            if self._state.status != "waiting":
-                return
-            self._state = Preparation("preparing")
-        if wait:
-            self._compute()
-        else:
-            threading.Thread(target=self._compute, name="leader-similar", daemon=True).start()
-
-    def _compute(self) -> None:
-        def report_progress(done: int, total: int) -> None:
-            self._state = Preparation("preparing", done=done, total=total)
-
+    def prepare(self) -> None:
+        """Compute the vectors where they are not there and may be."""
+        if self._state.status != "waiting":
+            return
         try:
-            self._index = CaseIndex.build(self._scorer(), self._cohort, report_progress)
+            self._index = CaseIndex.build(self._scorer(), self._cohort)
             self._state = Preparation("ready")
         except LeaderError as error:
             self._state = Preparation("impossible", str(error))

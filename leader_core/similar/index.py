@@ -11,7 +11,7 @@ Letters: N training cases, H width of a vector, V validation cases.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from leader_core.student.scorer import StudentScorer
 
 Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-"""Called with the cases done and all cases."""
 
 NEAREST: Final = 10
 """How near a case is to training data: its mean cosine to this many nearest training patients."""
@@ -71,13 +69,10 @@ class CaseIndex:
         return len(self.patient_ids)
 
     @classmethod
-    def build(cls, scorer: StudentScorer, cohort: Cohort, progress: Progress | None = None) -> Self:
+    def build(cls, scorer: StudentScorer, cohort: Cohort) -> Self:
         """Vectors of all training patients, and how near validation patients are to them."""
         columns, validation = cohort.columns("train", "last"), _sample(cohort.columns("validation", "last"))
-        report = progress or (lambda done, total: None)
-        total = len(columns) + len(validation)
-        vectors = unit_vectors(scorer, columns, lambda done: report(done, total))
-        others = unit_vectors(scorer, validation, lambda done: report(len(columns) + done, total))
+        vectors = unit_vectors(scorer, columns)
         labels, indices = {}, {}
         for name in ("gender", "age_band"):
             values, where = np.unique(columns.profile[name].astype(str), return_inverse=True)
@@ -93,7 +88,7 @@ class CaseIndex:
             age_band=indices["age_band"],
             labels=labels,
             codes={kind: columns.codes[kind].take(columns.current) for kind in _KINDS},
-            nearness=np.sort(_nearness(vectors, others)),
+            nearness=np.sort(_nearness(vectors, unit_vectors(scorer, validation))),
         )
 
     def cosines(self, vector: Floats) -> Floats:
@@ -184,9 +179,7 @@ def unit(vectors: Floats) -> Floats:
     return (vectors / np.maximum(lengths, np.float32(1e-12))).astype(np.float32)
 
 
-def unit_vectors(
-    scorer: StudentScorer, columns: CohortColumns, progress: Callable[[int], None] = lambda done: None
-) -> Floats:
+def unit_vectors(scorer: StudentScorer, columns: CohortColumns) -> Floats:
     """(n, H) unit vectors of all cases, block by block."""
     from leader_core.student.scorer import represent
 
@@ -195,7 +188,6 @@ def unit_vectors(
     for start in range(0, len(columns), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(columns)))
         out[rows] = represent(scorer.model, encoded, rows)
-        progress(int(rows[-1]) + 1)
     return unit(out)
 
 

@@ -91,7 +91,7 @@ def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage)
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (Preparation("preparing", done=40, total=100), "Reading the training patients once: 40 of 100."),
+        (Preparation("waiting"), "Reading the training patients, once…"),
         (Preparation("impossible", "It needs python -m train scores."), "It needs python -m train scores."),
     ],
 )
@@ -105,7 +105,7 @@ def test_while_neighbours_are_not_there_the_page_says_why(
 
     serve(Engine())
     page = open_page("case", patient=str(TEST_PATIENT), tab="similar")
-    assert words in text(page) + "".join(bar.proto.text for bar in page.get("progress"))
+    assert words in text(page)
     assert "nearest of" not in text(page)
 
 

@@ -47,7 +47,7 @@ def cases() -> SimilarCases:
     assert similar.state.status == "waiting"
     with pytest.raises(NotFoundError, match="still being read"):
         similar.find(CASE)
-    similar.prepare(wait=True)
+    similar.prepare()
     assert similar.state.status == "ready"
     return similar
 
@@ -201,7 +201,7 @@ def test_without_a_student_or_with_too_many_patients_it_says_why(monkeypatch: py
 
     monkeypatch.undo()
     broken = SimilarCases(HOSPITAL, "student", fails)  # type: ignore[arg-type]
-    broken.prepare(wait=True)
+    broken.prepare()
     assert (broken.state.status, broken.state.reason) == ("impossible", "No student.")
 
 
