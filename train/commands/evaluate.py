@@ -1,4 +1,4 @@
-"""`evaluate`: the paper's table for a model, a baseline or stored scores, with what it was trained and evaluated on."""
+"""`evaluate`: the paper's table for a model or for scores in a file, with what it was trained and evaluated on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from leader_core.errors import InputError
 from leader_core.outputs import EVALUATION
 from leader_core.scorer import Scorer
-from train.baselines import BASELINES
 from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.metrics_text import (
@@ -31,19 +30,18 @@ RESULT: Final = EVALUATION
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a teacher's or student's folder")
-    parser.add_argument("--baseline", choices=BASELINES, help="a baseline instead of a model, fitted now")
     parser.add_argument(
-        "--scores",
+        "--model",
         type=Path,
-        metavar="FILE.parquet",
-        help="scores of `predict` or `baseline` instead of a model",
+        required=True,
+        metavar="DIR|FILE.parquet",
+        help="a teacher's or student's folder, or scores of `predict` or `baseline`",
     )
     parser.add_argument(
-        "--fit-on",
+        "--trained-on",
         type=Path,
         metavar="FILE",
-        help="cohort to fit the baseline on, or whose training codes `--by codes` counts (default: --cohort)",
+        help="the model's own cohort, whose training codes `--by codes` counts (default: --cohort)",
     )
     parser.add_argument(
         "--split", choices=SPLITS, default="test", help="which patients (default: %(default)s)"
@@ -82,8 +80,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
-    fit_on = Cohort.open(arguments.fit_on) if arguments.fit_on else cohort
-    model = _model(arguments, cohort, fit_on, report)
+    own = Cohort.open(arguments.trained_on) if arguments.trained_on else cohort
+    model = _open(arguments.model, arguments.device, cohort)
     seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     columns = (
         cohort.columns(arguments.split, arguments.targets)
@@ -94,13 +92,13 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         raise InputError(
             f"{arguments.cohort} has no patients in split {arguments.split!r}. Name another --split."
         )
-    trained_on = fit_on if fit_on.fingerprint.digest == model.trained_on.digest else None
+    trained_on = own if own.fingerprint.digest == model.trained_on.digest else None
     groups = groups_by(arguments.by, columns, model, trained_on)
     evaluation = ModelEvaluation.of(model, cohort, columns, threshold=arguments.threshold)
     result = {
         "model": {
             "name": model.name,
-            "folder": str(arguments.model) if arguments.model else None,
+            "folder": str(arguments.model),
             "preset": model.manifest.preset if model.manifest else None,
             "digest": model.manifest.digest if model.manifest else None,
             "distilled_from": (model.manifest.teacher_digest or None) if model.manifest else None,
@@ -132,16 +130,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return result
 
 
-def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report: Report) -> Scorer:
-    """What the command line names."""
-    if arguments.baseline:
-        from train.baselines.fitting import fit_baseline
-
-        seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
-        return fit_baseline(arguments.baseline, fit_on, seed=seed, report=report)
-    return _open(arguments.model or arguments.scores, arguments.device, cohort)
-
-
 def _open(path: Path, device: str, cohort: Cohort) -> Scorer:
     """A model folder, or a file of scores."""
     if path.suffix == ".parquet":
@@ -152,15 +140,6 @@ def _open(path: Path, device: str, cohort: Cohort) -> Scorer:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    given = [arguments.model, arguments.baseline, arguments.scores]
-    if sum(each is not None for each in given) != 1:
-        raise InputError(
-            "Nothing to evaluate, or too much: give either --model DIR or --baseline NAME, or --scores FILE.parquet."
-        )
-    if arguments.fit_on and not arguments.baseline and "codes" not in arguments.by:
-        raise InputError(
-            "--fit-on says what a baseline is fitted on: give it with --baseline, or with --by codes."
-        )
     if arguments.sections is not None and arguments.sections < 1:
         raise InputError(f"--sections {arguments.sections}: expected 1 or more.")
     if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:

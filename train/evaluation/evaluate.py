@@ -60,7 +60,7 @@ def groups_by(
         if name == "codes":
             if trained_on is None:
                 raise InputError(
-                    "--by codes needs the cohort that the model was trained on: name it with --fit-on."
+                    "--by codes needs the cohort that the model was trained on: name it with --trained-on."
                 )
             groups |= {f"codes={key}": mask for key, mask in code_groups(columns, trained_on).items()}
         else:

@@ -21,6 +21,9 @@ from train.baselines.fitting import FittedBaseline, fit_baseline, fit_on
 from train.baselines.gamenet import Gamenet, GamenetBaseline, _graph_of
 from train.baselines.neural import NeuralBaseline, Schedule, batch_of
 from train.cli import main
+from train.config import DEFAULT_SEED
+from train.evaluation.evaluate import ModelEvaluation
+from train.evaluation.scoring import groups_of
 
 HOSPITAL = Hospital(240)
 QUICK = Schedule(width=16, dropout=0.1, learning_rate=1e-2, epochs=6, patience=6)
@@ -220,21 +223,23 @@ def test_the_command_writes_scores_that_evaluate_reads(
     words = ["baseline", "--cohort", "c.duckdb", "--name", "repeat", "--score", "other.duckdb"]
     assert main([*words, "--out", str(out)]) == 0
     record = json.loads((out / "baseline.json").read_text())
-    assert record["threshold"] == fit_baseline("repeat", HOSPITAL).threshold  # type: ignore[arg-type]
 
     def overall(*more: str) -> dict:
         capsys.readouterr()
         assert main(["evaluate", "--json", *more]) == 0
         return json.loads(capsys.readouterr().out.splitlines()[-1])
 
-    for cohort, scores, split in (
+    repeat = fit_baseline("repeat", HOSPITAL)  # type: ignore[arg-type]
+    for path, scores, split in (
         ("c.duckdb", out / "scores.parquet", "test"),
         ("other.duckdb", out / "other" / "scores.parquet", "all"),
     ):
-        stored = overall("--cohort", cohort, "--scores", str(scores), "--split", split)
-        fresh = overall("--cohort", cohort, "--baseline", "repeat", "--fit-on", "c.duckdb", "--split", split)
-        assert stored["groups"] == fresh["groups"]
-        assert stored["threshold"] == fresh["threshold"]
+        stored = overall("--cohort", path, "--model", str(scores), "--split", split)
+        cohort = Cohort.open(path)
+        columns = cohort.columns(split, "last")
+        fresh = ModelEvaluation.of(repeat, cohort, columns)
+        assert stored["groups"] == fresh.groups(groups_of(columns), seed=DEFAULT_SEED)
+        assert stored["threshold"] == record["threshold"] == repeat.threshold
         assert stored["trained_on"]["digest"] == HOSPITAL.fingerprint.digest
-    assert main(["evaluate", "--cohort", "other.duckdb", "--scores", str(out / "scores.parquet")]) == 2
+    assert main(["evaluate", "--cohort", "other.duckdb", "--model", str(out / "scores.parquet")]) == 2
     assert "holds no scores of" in capsys.readouterr().err

@@ -66,6 +66,16 @@ def model(folder: Path) -> Path:
     return out
 
 
+@pytest.fixture
+def popularity(folder: Path) -> str:
+    """Scores of a baseline."""
+    out = folder / "popularity"
+    if not out.exists():
+        words = ["baseline", "--cohort", "c.duckdb", "--name", "popularity", "--out", str(out)]
+        assert main(words) == 0
+    return str(out / "scores.parquet")
+
+
 def evaluated(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
     capsys.readouterr()
     assert main(["evaluate", "--cohort", "c.duckdb", "--device", "cpu", "--json", *words]) == 0
@@ -178,15 +188,11 @@ def test_classes_outside_the_vocabulary_count_as_missed(
     assert after["groups"]["overall"]["medications"] == before["groups"]["overall"]["medications"]
 
 
-def test_a_baseline_fitted_elsewhere_is_judged_here(capsys: pytest.CaptureFixture[str]) -> None:
-    result = evaluated(capsys, "--baseline", "popularity", "--fit-on", "other.duckdb")
-    assert result["trained_on"]["digest"] == OTHER.fingerprint.digest
-    assert result["cohort"]["digest"] == HOSPITAL.fingerprint.digest
-
-
-def test_models_beat_popularity_on_what_they_learned(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_models_beat_popularity_on_what_they_learned(
+    model: Path, popularity: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     student = evaluated(capsys, "--model", str(model), "--split", "train")
-    popular = evaluated(capsys, "--baseline", "popularity", "--split", "train")
+    popular = evaluated(capsys, "--model", popularity, "--split", "train")
     pair = [result["groups"]["overall"]["prauc"]["value"] for result in (student, popular)]
     assert pair[0] > pair[1]
 
@@ -194,21 +200,17 @@ def test_models_beat_popularity_on_what_they_learned(model: Path, capsys: pytest
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "either --model DIR or --baseline"),
-        (("--model", "x", "--baseline", "repeat"), "either --model DIR or --baseline"),
-        (("--model", "x", "--fit-on", "y"), "with --baseline"),
-        (("--model", "x", "--scores", "y"), "either --model DIR or --baseline"),
-        (("--scores", "nowhere.parquet"), "No scores at nowhere.parquet"),
-        (("--baseline", "popularity", "--by", "shoe_size"), "shoe_size"),
-        (("--baseline", "popularity", "--by", "truncated"), "Name a teacher or a student"),
-        (("--baseline", "repeat", "--threshold", "2"), "expected 0 to 1"),
+        (("--model", "nowhere.parquet"), "No scores at nowhere.parquet"),
+        (("--by", "shoe_size"), "shoe_size"),
+        (("--by", "truncated"), "Name a teacher or a student"),
+        (("--threshold", "2"), "expected 0 to 1"),
         (("--model", "nowhere"), "No model in nowhere"),
     ],
 )
 def test_wrong_words_end_in_one_sentence(
-    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], says: str, popularity: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", "--cohort", "c.duckdb", *words]) == 2
+    assert main(["evaluate", "--cohort", "c.duckdb", "--model", popularity, *words]) == 2
     message = capsys.readouterr().err
     assert says in message
     assert "Traceback" not in message

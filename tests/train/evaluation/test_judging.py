@@ -145,7 +145,7 @@ def test_a_model_is_compared_with_another_on_the_same_cases(
     )
     scores = tmp_path / "p" / "scores.parquet"
     result = run(capsys, "evaluate", "--model", str(model), "--split", "train", "--against", str(scores))
-    other = run(capsys, "evaluate", "--scores", str(scores), "--split", "train")
+    other = run(capsys, "evaluate", "--model", str(scores), "--split", "train")
     assert result["against"]["name"] == "popularity"
     for name, row in result["against"]["groups"].items():
         value = result["groups"][name]["f1"]["value"] - other["groups"][name]["f1"]["value"]
