@@ -176,14 +176,9 @@ def _line(part: AlertGroup) -> AlertLine:
     return AlertLine(
         part.rank,
         titles[:1].upper() + titles[1:],
-        _sentence(part.effect),
-        _sentence(part.management),
+        " ".join(part.effect.split()),
+        " ".join(part.management.split()),
     )
-
-
-def _sentence(text: str) -> str:
-    text = " ".join(text.split())
-    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
 _LABELS: Final[Mapping[str, str]] = {

@@ -23,6 +23,7 @@ from leader_core.interactions.rules import (
     check_row,
     read_rows,
     read_side,
+    sentence,
     with_combinations,
 )
 
@@ -96,8 +97,8 @@ def read_condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
         beginnings(row, where, "diagnoses"),
         beginnings(row, where, "unless"),
         cast(Severity, row["severity"]),
-        row["effect"],
-        row["management"],
+        sentence(row["effect"]),
+        sentence(row["management"]),
         row["evidence"],
         row["source"],
     )
@@ -118,4 +119,5 @@ def _duplication_rule(row: Mapping[str, str], where: str) -> DuplicationRule:
     check_row(row, where, {"severity": GRADED}, _TEXTS)
     drugs = with_combinations(agents(row["drugs"], f"{where}, column drugs"))
     severity = cast(Severity, row["severity"])
-    return DuplicationRule(row["group"], drugs, severity, row["effect"], row["management"], row["source"])
+    effect, management = sentence(row["effect"]), sentence(row["management"])
+    return DuplicationRule(row["group"], drugs, severity, effect, management, row["source"])

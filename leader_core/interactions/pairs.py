@@ -22,8 +22,10 @@ from leader_core.interactions.rules import (
     ClinicalRule,
     Side,
     at_most_moderate,
+    capital,
     clinical_rules,
     in_words,
+    sentence,
 )
 from leader_core.terminology.drugs import ATC_LENGTH, atc_length
 
@@ -234,7 +236,7 @@ def _merged(low: str, high: str, matches: Sequence[_Match]) -> Interaction:
         _class_severity(first),
         source="; ".join(dict.fromkeys(sources)),
         mechanism="\n".join(_headed(m, alone) + _mechanism(m.rule) for m in ordered),
-        effect="\n".join(_headed(m, alone) + _sentence(m.rule.effect) for m in ordered),
+        effect="\n".join(_headed(m, alone) + sentence(m.rule.effect) for m in ordered),
         management="\n".join(_management(m, alone) for m in ordered),
         evidence=first.rule.evidence,
     )
@@ -244,11 +246,11 @@ def _headed(match: _Match, alone: bool) -> str:
     """Which drugs a line is about; nothing where there is one line and it holds for both classes."""
     if alone and not match.partial:
         return ""
-    return f"{_capital(match.subject())}{match.grade(alone)}: "
+    return f"{capital(match.subject())}{match.grade(alone)}: "
 
 
 def _management(match: _Match, alone: bool) -> str:
-    text = _sentence(match.rule.management)
+    text = sentence(match.rule.management)
     if not match.partial:
         return _headed(match, alone) + text
     spared = [*match.rule.a.spared_within(match.code_a), *match.rule.b.spared_within(match.code_b)]
@@ -258,19 +260,10 @@ def _management(match: _Match, alone: bool) -> str:
 
 def _mechanism(rule: ClinicalRule) -> str:
     kind = "pharmacokinetic and pharmacodynamic" if rule.kind == "both" else rule.kind
-    return f"{_sentence(rule.mechanism)} ({_capital(kind)}: {rule.target}.)"
+    return f"{sentence(rule.mechanism)} ({capital(kind)}: {rule.target}.)"
 
 
 def _drugs(side: Side, code: str) -> str:
     own = side.carriers_within(code)
     covers_side = len(own) == len(side.carriers)
     return side.label if covers_side and len(own) > 2 and side.holds_for_all_of(code) else in_words(own)
-
-
-def _sentence(text: str) -> str:
-    text = _capital(text.strip())
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -171,6 +171,21 @@ def in_words(drugs: Sequence[Agent]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+def capital(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter and a full stop.
+
+    >>> sentence("hold; restart after recovery")
+    'Hold; restart after recovery.'
+    """
+    text = capital(text.strip())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 @cache
 def clinical_rules() -> tuple[ClinicalRule, ...]:
     """Every rule of `assets/interactions/clinical.csv`, in its order.

@@ -79,6 +79,13 @@ def test_drugs_that_share_a_code_count_together() -> None:
     assert alert.share == pytest.approx(0.7)
 
 
+@pytest.mark.parametrize("pacemaker", ["ICD10:Z950", "ICD9PCS:3783", "ICD10PCS:0JH606Z"])
+def test_a_pacemaker_lifts_heart_block(pacemaker: str) -> None:
+    """One that was there, or one that is implanted in this visit."""
+    assert "contraindicated" in review_drugs("C07AB02", diagnoses=["ICD10:I442"]).counts
+    assert review_drugs("C07AB02", diagnoses=["ICD10:I442", pacemaker]).counts == {}
+
+
 def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
     assert review_drugs("M01AE01", diagnoses=["ICD9:4019"]).alerts == ()
     assert review_drugs(diagnoses=["ICD9:5849"]).alerts == ()
