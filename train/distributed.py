@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +21,6 @@ from leader_core.scorer import resolve_device
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import pass_tokens, run_batches
 from leader_core.teacher.tokens import EncodedPrompts, split_by_length
-
-T = TypeVar("T")
 
 
 class Processes:

@@ -30,7 +30,6 @@ FINDINGS: Final = 6
 _OF_A_KIND: Final = 2
 EXAMPLES: Final = 3
 _NAMED: Final = 6  # classes named in one list of an example
-_KINDS: Final = 8  # kinds of error listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ STUDENT_PROFILE: Final = "Only the student reads the profile. It read: {fields}.
 STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
 FIRST_VISIT: Final = "First visit: nothing earlier is known. The student uses the profile in its place."
 NOTHING_LISTED: Final = "The tables list nothing about these. That is not proof that they are safe together."
-UNLISTED: Final = "What the tables do not list is unlisted, not safe."
 SHARES_NOTE: Final = (
     "Which drug of a class it would be is not known: shares are of the class's orders in training."
 )

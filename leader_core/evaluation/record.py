@@ -61,7 +61,7 @@ class EvaluationRecord:
         return tuple(sorted(evaluations, key=lambda each: each.cohort_digest != manifest.cohort.digest))
 
     def _rows(self, manifest: Manifest) -> Iterator[StoredEvaluation]:
-        """Rows of several seeds. A row is this model's if its weights are named, or else seed, cut-off and cohort agree."""
+        """Rows of several seeds. A row is this model's where seed, cut-off and cohort agree."""
         cohorts = self._record["cohorts"].values()
         if not any(on["cohort"]["digest"] == manifest.cohort.digest for on in cohorts):
             return
@@ -80,11 +80,7 @@ def _seed(row: Mapping[str, Any], manifest: Manifest) -> int | None:
     if manifest.settings.get("seed") not in row["seeds"]:
         return None
     index: int = row["seeds"].index(manifest.settings.get("seed"))
-    if digests := row.get("digests"):
-        same = digests[index] == manifest.digest
-    else:
-        same = math.isclose(row["thresholds"][index], manifest.threshold, abs_tol=ROUNDED)
-    return index if same else None
+    return index if math.isclose(row["thresholds"][index], manifest.threshold, abs_tol=ROUNDED) else None
 
 
 def _judgement(

@@ -75,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from leader_core.evaluation.comparison import METHOD
+    from train.evaluation.ablation import later_visits, sections
     from train.evaluation.evaluate import ModelEvaluation, differences_of, groups_by
-    from train.evaluation.sections import later_visits, sections
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)

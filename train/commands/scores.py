@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from leader_core.cohort import Cohort
     from leader_core.cohort.columns import CohortColumns
 
-REPORT_EVERY: Final = 15.0
-"""Seconds between lines of progress."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
 
@@ -248,13 +246,8 @@ def _blocks(model: Scorer, columns: CohortColumns, codes: Sequence[str]) -> Iter
 
 
 def _reported(blocks: Iterator[CaseBlock], total: int, model: str, report: Report) -> Iterator[CaseBlock]:
-    """The blocks, with a line now and then of how far they are; a progress file gets one for every block."""
-    done, reported = 0, time.monotonic()
-    for block in blocks:
-        yield block
-        done += len(block.visit_ids)
-        if isinstance(report, ProgressFile):
-            report.event("part", label=model, done=done, of=total)
-        if time.monotonic() - reported > REPORT_EVERY:
-            reported = time.monotonic()
-            report.line(f"{model}: {done:,} of {total:,} cases")
+    """The blocks, with progress."""
+    with report.counting(total, model) as step:
+        for block in blocks:
+            yield block
+            step(len(block.visit_ids))

@@ -146,7 +146,8 @@ def test_test_metrics_follow_validation_without_published_ones(
         "prauc": {"value": 0.7216, "low": 0.7137, "high": 0.7297, "mean": 0.72, "std": 0.002},
     }
     cohort = {"label": FINGERPRINT.label, "digest": FINGERPRINT.digest, "synthetic": True}
-    of_student = {"seeds": [42], "groups": {"overall": group}, "digests": [manifest("student").digest]}
+    seed = {"seeds": [42], "thresholds": [manifest("student").threshold]}
+    of_student = {**seed, "groups": {"overall": group}}
     on_test = {"cohort": cohort, "split": "test", "cases": 829, "models": {"student": of_student}}
     (tmp_path / "evaluation.json").write_text(json.dumps({"cohorts": {"synthetic": on_test}}))
     monkeypatch.setenv("LEADER_MODELS", str(tmp_path / "models"))

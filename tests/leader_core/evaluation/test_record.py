@@ -82,12 +82,6 @@ def test_another_model_finds_nothing(changes: dict[str, Any]) -> None:
     assert record_of({"student": row()}).of(replace(manifest("student"), **changes)) == ()
 
 
-def test_weights_that_are_named_decide() -> None:
-    own = manifest("student")
-    assert record_of({"student": row(digests=[own.digest, "x"], thresholds=[0.9, 0.9])}).of(own)
-    assert record_of({"student": row(digests=["other", own.digest])}).of(own) == ()
-
-
 def test_the_diagram_belongs_to_the_first_seed_alone() -> None:
     second = replace(manifest("student"), settings={"seed": 43}, threshold=0.31)
     judgements = record_of({"student": row()}).of(second)[0]

@@ -23,10 +23,10 @@ from leader_core.scorer import CaseScores, blocks_of, score_columns
 from leader_core.vocabulary import Vocabulary
 from tests.hospital import MEDICATIONS, Hospital
 from train.cli import main
+from train.evaluation.ablation import without_parts
 from train.evaluation.evaluate import ModelEvaluation, icd_groups, time_groups
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import Labels, open_model, prescriptions
-from train.evaluation.sections import without_parts
 
 HOSPITAL = Hospital(120)
 OTHER = Hospital(120, seed=9)

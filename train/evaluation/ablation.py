@@ -1,4 +1,4 @@
-"""What the parts of a case are worth to a model: its metrics on later visits, and again with a part left out or exchanged.
+"""Ablation: what the parts of a case are worth to a model, by its metrics on later visits with a part left out or exchanged.
 
 Nothing is trained for it. A part that a model was trained with and does not get is an unusual input, so this says what the
 model uses, not what it would lose if it had never had that part.
