@@ -34,6 +34,7 @@ from leader_core import InputError, LeaderError
 REQUIRED: Final[Mapping[str, Any]] = {
     "browser.gatherUsageStats": False,
     "client.showErrorDetails": "none",
+    "logger.enableRich": False,  # it prints errors with what they quote, past the logs
     "client.showErrorLinks": False,
     "client.toolbarMode": "minimal",
     "client.allowedOrigins": [],  # other sites that may steer a page from the window around it
@@ -182,7 +183,7 @@ def current_account() -> Account | None:
 
 
 _admitted: Final[dict[str, tuple[str, float]]] = {}
-"""Of provider's cookies, by their digest: whose page was drawn for one, and when at last."""
+"""Of provider's cookies, by their digest: whose page was drawn for one ("": they have signed out), and when at last."""
 
 
 def admit(account: Account) -> None:
@@ -192,6 +193,15 @@ def admit(account: Account) -> None:
     _admitted[key] = (account.name, time.time())
     if len(_admitted) > MOST_SESSIONS:
         _admitted.pop(next(iter(_admitted)), None)
+
+
+def dismiss(cookies: Mapping[str, str]) -> str:
+    """End what a provider vouched for, on every page of the browser with these cookies; whose it was, "" for nobody's."""
+    key = _provider_cookies(cookies)
+    name, _ = _admitted.get(key, ("", 0.0))
+    if name:
+        _admitted[key] = ("", time.time())
+    return name
 
 
 def is_admitted(cookies: Mapping[str, str]) -> bool:
@@ -216,7 +226,9 @@ def account_name() -> str:
 
 
 def provider_session_ended() -> bool:
-    """Whether a provider vouched for somebody too long ago: Streamlit's own cookie lasts for weeks."""
+    """Whether a provider vouched for somebody too long ago, for Streamlit's own cookie lasts for weeks, or they signed out."""
+    if _admitted.get(_provider_cookies(st.context.cookies), ("?", 0.0))[0] == "":
+        return True
     issued = st.user.get("iat")  # seconds since 1970; OpenID Connect Core 1.0, section 2, requires it
     return not isinstance(issued, int | float) or time.time() - issued > LONGEST_SECONDS
 

@@ -30,6 +30,7 @@ LONGEST_PASSWORD: Final = 256
 IDLE_SECONDS: Final = 30 * 60.0
 LONGEST_SECONDS: Final = 12 * 3600.0
 MOST_SESSIONS: Final = 10_000
+_MOST_OF_ONE: Final = 50  # sessions of one name; a further one ends the oldest
 TRIES: Final = 5
 """Wrong passwords for one name until it has to wait, from one browser that signed in with it before or from all others."""
 WAIT_SECONDS: Final = 60.0
@@ -229,7 +230,7 @@ class Sessions:
         Wrong passwords from elsewhere do not keep out a browser where somebody has signed in before (`device`).
 
         Raises:
-            WaitError: too many wrong passwords for this name, or too many people; the text says how long to wait.
+            WaitError: too many wrong passwords for this name; the text says how long to wait.
             InputError: the password file cannot be read.
         """
         now = self.clock()
@@ -252,8 +253,9 @@ class Sessions:
         with self._lock:
             self._failures.pop(source, None)
             self._sessions = {t: s for t, s in self._sessions.items() if self._alive(s, now)}
-            if len(self._sessions) >= MOST_SESSIONS:
-                raise WaitError("Too many people are signed in. Wait until somebody signs out.")
+            own = [t for t, session in self._sessions.items() if session.name == account.name]
+            if len(own) >= _MOST_OF_ONE:
+                del self._sessions[own[0]]
             self._sessions[token] = _Session(account.name, stored, now, now)
         return token
 

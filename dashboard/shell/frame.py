@@ -7,9 +7,11 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard.server.access import account_name
 from dashboard.server.service import ModelStatus, Service
 from dashboard.shared import markup, navigation, view_switch, wording
 from dashboard.shared.templates import component, nothing, render
+from dashboard.shell.sign_in import SIGN_OUT
 from dashboard.tour import tour
 from leader_core.domain import MODEL_NAMES
 
@@ -58,7 +60,7 @@ def strip(service: Service | None) -> str:
         kind = wording.data_kind(fingerprint.synthetic, fingerprint.label)
         data = f"{fingerprint.label}, {fingerprint.patients:,} patients. {kind}."
         models = [(status, _model(status)) for status in map(service.status, MODEL_NAMES)]
-    return render("shell/frame.html", data=data, models=models)
+    return render("shell/frame.html", data=data, models=models, account=account_name(), sign_out=SIGN_OUT)
 
 
 def _model(status: ModelStatus) -> str:

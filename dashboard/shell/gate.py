@@ -14,31 +14,30 @@ import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request, cookie_parser
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import get_instance
 
-from dashboard.server import access, audit
-from dashboard.server.accounts import Account, WaitError
+from dashboard.server import access
+from dashboard.shell import sign_in
 from leader_core import LeaderError, sql
 from leader_core.logs import hidden_messages, set_up_logs
 
 log = logging.getLogger("leader.dashboard")
 
-SIGN_IN: Final = "/sign-in"
-SIGN_OUT: Final = "/sign-out"
 HEALTH: Final = "/health"
-_OPEN: Final = (SIGN_IN, HEALTH, "/_stcore/health")
-_NOT_FOR_VISITORS: Final = ("/_stcore/upload_file/", "/_stcore/metrics")
+_OPEN: Final = (sign_in.PATH, HEALTH, "/_stcore/health")
+_UPLOADS: Final = "/_stcore/upload_file/"
+_NOT_FOR_VISITORS: Final = (_UPLOADS, "/_stcore/metrics")
 """Refused to people who have not signed in with a provider yet."""
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
 _ONLY_HERE: Final = (
@@ -53,11 +52,11 @@ _OTHER_HOST: Final = (
 _MESSAGES: Final = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request")
 _OPERATIONS: Final = ("deferred_file", "dataframe_chunk")
 _LONGEST_MESSAGE: Final = access.REQUIRED["server.maxWidgetStateSize"] << 20
-_LONGEST_FORM: Final = 4_096
+_LARGEST_UPLOAD: Final = (access.REQUIRED["server.maxUploadSize"] + 1) << 20  # with what is around the file
+_MOST_UPLOADED: Final = (
+    512 << 20
+)  # bytes that Streamlit holds of everybody's files, each until its page is closed
 _SLOWEST: Final = 120.0  # seconds that the body of a request may take: 20 MB at 1.4 Mbit/s
-_AT_ONCE: Final = 2  # sign-ins: a hash takes a core
-_MOST_WAITING: Final = 64
-_DEVICE_SECONDS: Final = 365 * 86_400  # for which a browser is known
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -79,6 +78,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._uploading = 0  # files that are being sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -89,10 +89,10 @@ class Gate:
         if refusal:
             await _refuse(scope, receive, send, _sentence(scope, refusal))
             return
-        token = session_token(headers)
+        token = sign_in.session_token(headers)
         if access.sign_in() == "password" and scope["path"] not in _OPEN:
             if not _signed_in(token):
-                await _refuse(scope, receive, send, RedirectResponse(SIGN_IN, 303))
+                await _refuse(scope, receive, send, RedirectResponse(sign_in.PATH, 303))
                 return
             if scope["type"] == "websocket":
                 receive = _while_signed_in(token, receive)
@@ -109,7 +109,30 @@ class Gate:
             return
         if scope["type"] == "http":
             receive, send = _in_time(receive), _with_headers(send)
-        await self.app(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "PUT" and scope["path"].startswith(_UPLOADS):
+            await self._upload(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a file on, unless those that are held and those on their way take all the room there is for them."""
+        if _uploaded() + (self._uploading + 1) * _LARGEST_UPLOAD > _MOST_UPLOADED:
+            log.warning("a file was refused: those that people have open fill the room for them")
+            await PlainTextResponse("Too many files are open here: try again later.", 503)(
+                scope, receive, send
+            )
+            return
+        self._uploading += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self._uploading -= 1
+
+
+def _uploaded() -> int:
+    """Bytes of the files that people have sent and whose pages are open."""
+    stats = get_instance().uploaded_file_mgr.get_stats().values()
+    return sum(getattr(each, "byte_length", 0) for family in stats for each in family)
 
 
 def _refusal(scope: Scope, headers: Headers) -> str:
@@ -273,97 +296,6 @@ def _with_headers(send: Send) -> Send:
     return sent
 
 
-def session_token(headers: Headers) -> str:
-    """What the cookie of a request says; "" without one."""
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(access.COOKIE)
-    except CookieError:
-        return ""
-    return cookie.value if cookie else ""
-
-
-async def _sign_in(request: Request) -> Response:
-    if access.sign_in() != "password":
-        return RedirectResponse("/", 303)
-    if request.method != "POST":  # HEAD too
-        return _form()
-    body = await _small_body(request)
-    try:
-        values = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
-    except ValueError:  # more fields than the form has
-        values = {}
-    name, password = (values.get(key, [""])[0] for key in ("name", "password"))
-    if len(_waiting) >= _MOST_WAITING:
-        return _form("Too many people are signing in at this moment: try again.", 503)
-    turn = object()
-    _waiting.add(turn)
-    try:
-        async with _turns:
-            device = request.cookies.get(access.DEVICE_COOKIE, "")
-            token, device = await asyncio.to_thread(_begin, name.strip().lower()[:64], password, device)
-    except WaitError as error:
-        return _form(str(error), 429)
-    except LeaderError as error:  # it names files of the server
-        log.warning("%s", error)
-        return _form("Nobody can sign in now: the server's log says why.", 503)
-    finally:
-        _waiting.remove(turn)
-    if token is None:
-        return _form("Name and password do not belong together.", 401)
-    response = RedirectResponse("/", 303)
-    cookie: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": access.behind_tls()}
-    response.set_cookie(access.COOKIE, token, path="/", **cookie)
-    response.set_cookie(access.DEVICE_COOKIE, device, path=SIGN_IN, max_age=_DEVICE_SECONDS, **cookie)
-    return response
-
-
-def _begin(name: str, password: str, device: str) -> tuple[str | None, str]:
-    """A new session's token and what the browser is known by from now on. Recorded in the audit log as a refused try is: by
-    name only where somebody has it, for a password may have been typed in its place.
-    """
-    users = access.sessions().users
-    token = access.sessions().begin(name, password, device)
-    known = name if users.stored(name) else "(no such account)"
-    try:
-        audit.record("signed in" if token else "refused", "", account=Account(known, "viewer"))
-    except LeaderError:
-        access.sessions().end(token or "")
-        raise
-    return token, users.device(name)
-
-
-async def _small_body(request: Request) -> bytes:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST_FORM:
-            return b""
-    return body
-
-
-def _form(message: str = "", status: int = 200) -> Response:
-    from dashboard.shared.templates import render  # here, not above: the server begins to listen before it
-
-    page = HTMLResponse(str(render("shell/sign_in.html", message=message)), status)
-    page.headers["Cache-Control"] = "no-store"
-    return page
-
-
-async def _sign_out(request: Request) -> Response:
-    if access.sign_in() == "password":
-        token = session_token(request.headers)
-        account = access.sessions().account(token)
-        access.sessions().end(token)
-        if account is not None:
-            try:
-                audit.record("signed out", account=account)
-            except LeaderError as error:  # to leave is allowed all the same
-                log.warning("%s", error)
-    response = RedirectResponse(SIGN_IN if access.sign_in() == "password" else "/", 303)
-    response.delete_cookie(access.COOKIE, path="/")
-    return response
-
-
 async def _health(_: Request) -> Response:
     """For whatever watches the server: 200 where cohort and models can be used, else 503; a word about each."""
     from dashboard.server.service import health  # here, not above: the server begins to listen before it
@@ -372,14 +304,10 @@ async def _health(_: Request) -> Response:
     return JSONResponse(words, 200 if usable else 503, {"Cache-Control": "no-store"})
 
 
-_turns: Final = asyncio.Semaphore(_AT_ONCE)
-_waiting: Final[set[object]] = set()
-
 MIDDLEWARE: Final = [Middleware(Gate)]
 ROUTES: Final = [
-    Route(SIGN_IN, _sign_in, methods=["GET", "POST"]),
+    *sign_in.ROUTES,
     Route(HEALTH, _health, methods=["GET"]),
-    Route(SIGN_OUT, _sign_out, methods=["GET"]),
 ]
 
 

@@ -34,7 +34,8 @@ DRAWN: Final[Mapping[str, str]] = {
 """URL path -> folder of the page, which is imported when it is first drawn: the first page waits for no other."""
 _WITHOUT_MODELS: Final = ("patients", "errors")
 """Pages that look the same whether models are loaded or not: never drawn again for them, so that no word half typed is lost."""
-_RECORDED: Final = "_audit_signed_in"
+_ACCOUNT: Final = "_account"
+"""Session key of whose page this is."""
 _THEME: Final = Path(__file__).resolve().parents[2] / "assets" / "theme"
 
 
@@ -109,10 +110,13 @@ def signed_in() -> bool:
     if not access.sign_in():
         return True
     if (account := access.current_account()) is not None:
-        if access.sign_in() == "oidc":
-            if not st.session_state.get(_RECORDED):
+        if (before := st.session_state.get(_ACCOUNT)) != account.name:
+            if before:  # a page of somebody else that was left open in this browser: it holds what they did
+                st.session_state.clear()
+            if access.sign_in() == "oidc":
                 audit.record("signed in", "with the provider", account=account)
-                st.session_state[_RECORDED] = True
+            st.session_state[_ACCOUNT] = account.name
+        if access.sign_in() == "oidc":
             access.admit(account)
         return True
     if access.sign_in() == "password":

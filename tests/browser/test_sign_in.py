@@ -66,6 +66,8 @@ def test_people_sign_in_with_a_provider_and_do_what_their_role_may(
             assert uploaded(ann) != "Sign in first."
             rows(ann).first.click()
             expect(ann.locator("h1").first).to_contain_text("Patient", timeout=PATIENCE)
+            ann.get_by_role("link", name="sign out").click()
+            expect(ann.get_by_role("button", name="Sign in")).to_be_visible(timeout=PATIENCE)
 
             provider.email, provider.verified = "bob@hospital.example", False
             expect(visitor().get_by_text("Your address has no role here")).to_be_visible(timeout=PATIENCE)
@@ -81,5 +83,6 @@ def test_people_sign_in_with_a_provider_and_do_what_their_role_may(
     assert entries == [
         ("ann@hospital.example", "signed in"),
         ("ann@hospital.example", "opened"),
+        ("ann@hospital.example", "signed out"),
         ("bob@hospital.example", "signed in"),
     ]

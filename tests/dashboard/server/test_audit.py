@@ -15,6 +15,7 @@ from dashboard.server.accounts import Account
 from dashboard.server.service import get_service
 from leader_core.audit import read
 from leader_core.workspace import Parent, ReadOnlyError
+from tests.dashboard.conftest import text
 from tests.fakes import FakeCohort
 
 TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
@@ -38,6 +39,23 @@ def test_a_case_is_recorded_once_when_it_is_opened(open_page: OpenPage, log: Pat
     page.run()
     assert [action for action, _ in _actions(log)] == ["opened"]
     assert _actions(log)[0][1].startswith(f"patient {TEST_PATIENT}, visit ")
+
+
+def test_a_page_that_was_left_open_is_another_ones_from_the_start(
+    open_page: OpenPage, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser goes on with the session of the page, whoever has signed in there meanwhile."""
+    monkeypatch.setenv(access.USERS, "users.json")
+    monkeypatch.setattr(access, "current_account", lambda: Account("ann", "annotator"))
+    page = open_page("case", patient=str(TEST_PATIENT))
+    page.session_state["typed"] = "ann's"
+    page.run()
+    assert "typed" in page.session_state
+    monkeypatch.setattr(access, "current_account", lambda: Account("ben", "viewer"))
+    page.run()
+    assert not page.exception and "typed" not in page.session_state
+    assert [(e.account, e.action) for e in read(log)] == [("ann", "opened"), ("ben", "opened")]
+    assert "ben, " in text(page)
 
 
 def test_a_note_is_recorded_and_none_is_stored_that_cannot_be(
