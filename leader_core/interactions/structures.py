@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leader_core.errors import ArtifactError, InputError
+from leader_core.errors import ArtifactError
 from leader_core.terminology import table_rows
 
 if TYPE_CHECKING:
@@ -77,18 +77,11 @@ def draw(
         width: in pixels.
         height: in pixels.
         dark: light lines, for a dark page.
-
-    Raises:
-        InputError: for a size or an atom that cannot be.
     """
-    if width < 1 or height < 1:
-        raise InputError(f"A drawing of {width} x {height} pixels: expected at least 1 x 1.")
     from rdkit.Chem.Draw import rdMolDraw2D
 
     molecule = _molecule(structure)
     atoms = list(highlight)
-    if any(not 0 <= atom < molecule.GetNumAtoms() for atom in atoms):
-        raise InputError(f"{structure.drug} has {molecule.GetNumAtoms()} atoms: cannot mark {sorted(atoms)}.")
     drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
     if dark:
         rdMolDraw2D.SetDarkMode(drawer)

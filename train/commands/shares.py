@@ -1,4 +1,4 @@
-"""`shares`: the drugs behind each class by the training orders, how well they foretell validation, and a model's file."""
+"""`shares`: the drugs behind each class by the training orders, and how well they foretell validation orders."""
 
 from __future__ import annotations
 
@@ -20,22 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a cohort database; its training orders count",
     )
     parser.add_argument(
-        "--model",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="write the shares into this model's folder (repeatable); it must have been trained on the cohort",
-    )
-    parser.add_argument(
         "--classes", default="", metavar="CODES", help="print these classes only: B01A,C07A (all by default)"
     )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from leader_core.evaluation.class_evidence import read_evidence
-    from leader_core.model_folder import read_manifest, rewrite_manifest
     from train.evaluation.drug_shares import share_losses
 
     cohort = Cohort.open(arguments.cohort)
@@ -46,13 +36,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             f"{', '.join(unknown)}: no training order of this cohort is of that class. "
             "Name classes at the cohort's ATC level, or leave --classes out."
         )
-    manifests = [(folder, read_manifest(folder)) for folder in arguments.model]
-    for folder, manifest in manifests:
-        if manifest.cohort.digest != cohort.fingerprint.digest:
-            raise InputError(
-                f"The model in {folder} was trained on another cohort ({manifest.cohort.label}): its shares are "
-                "counted over that one's training orders. Name that cohort with --cohort."
-            )
     report.line(f"Counted: {shares.label}")
     for code in wanted or sorted(shares.classes):
         drugs = ", ".join(f"{each.name} {100 * each.share:.1f} %" for each in shares.of(code))
@@ -70,9 +53,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
                 f"Of these {losses.repeated:,} are of a class that the visit before had: {losses.plain_repeated:.3f} "
                 f"plain, {losses.by_visit_before_repeated:.3f} with the drug of the visit before"
             )
-    for folder, manifest in manifests:
-        rewrite_manifest(folder, manifest, read_evidence(folder), shares)
-        report.line(f"{folder}: shares written")
     return {
         "label": shares.label,
         "classes": {
