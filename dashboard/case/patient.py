@@ -25,13 +25,15 @@ def show(service: Service, subject: Subject, heading: str, read: Sequence[str] |
     case, fields = subject.case, service.engine.cohort.profile_fields
     recorded = markup.facts(case_text.profile_facts(case, fields))
     st.html(markup.panel_title(heading) + (recorded if read is None else profile(case, fields, read)))
-    _notices(service, subject)
+    if subject.patient_id is not None and service.learned_from(subject.patient_id):
+        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
+    _first_visit(subject)
     st.html(markup.panel_title("Visits", "newest first") + _visits(service, subject))
 
 
 def show_clinical(service: Service, subject: Subject) -> None:
     """Problems and visits as a clinician reads them; the profile is folded, as only the student reads it."""
-    _notices(service, subject)
+    _first_visit(subject)
     pairs = case_text.profile_facts(subject.case, service.engine.cohort.profile_fields)
     st.html(
         markup.panel_title("Problems and visits", "newest first" if subject.case.history else "")
@@ -40,10 +42,8 @@ def show_clinical(service: Service, subject: Subject) -> None:
     )
 
 
-def _notices(service: Service, subject: Subject) -> None:
-    """That the models learned from this patient, and what a first visit means."""
-    if subject.patient_id is not None and service.learned_from(subject.patient_id):
-        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
+def _first_visit(subject: Subject) -> None:
+    """What a first visit means."""
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
 

@@ -37,7 +37,7 @@ _CSV_HEADINGS: Final = (
 def likelihood(alert: Alert, title: Title) -> str:
     """Which part of a class carries the alert, where a class is still to be chosen from; empty for known drugs.
 
-    "cilostazol (contraindicated): 1 % of Antithrombotics ordered"
+    "cilostazol (contraindicated): 1 % of the orders of Antithrombotics"
     """
     return "; ".join(_part(drug, alert, title) for drug in alert.drugs if not drug.known)
 
@@ -50,16 +50,21 @@ def _part(drug: Carrier, alert: Alert, title: Title) -> str:
     if one_class and alert.share >= _EVERY:
         return f"any drug of {title_of_class}"
     severity = f" ({alert.severity})" if alert.severity != alert.rank else ""
-    text = f"{drug.name}{severity}: {percent(drug.share)} of {title_of_class} ordered"
+    text = f"{drug.name}{severity}: {percent(drug.share)} of the orders of {title_of_class}"
     if one_class and alert.share > drug.share + 0.005:
-        text += f", {percent(alert.share)} with its other drugs that do the same"
+        text += f", {percent(alert.share)} with the other drugs of this alert"
     return text
 
 
 def facts(alert: Alert, titles: Titles) -> list[tuple[str, str]]:
     """What is folded below an alert."""
     diagnoses = listing((f"{titles('diagnosis', code)} ({code})" for code in alert.diagnoses), at_most=3)
-    written = [f"{drug.name}: {listing(drug.written)}" for drug in alert.drugs if drug.known and drug.written]
+    own = [
+        (drug.name, [text for text in drug.written if text != drug.code])
+        for drug in alert.drugs
+        if drug.known
+    ]
+    written = [f"{name}: {listing(texts)}" for name, texts in own if texts]
     rows = [
         ("Diagnosis", diagnoses),
         ("Ordered as", "\n".join(written)),

@@ -66,7 +66,7 @@ def show(reviewed: ReviewedSet) -> None:
         recommendation = _scored_by(reviewed)
         limit = _limit()
         keep, avoid = _pinned_and_avoided(recommendation, reviewed.titles)
-        st.html(markup.note(_HOW))
+        st.html(macro("how", _TEMPLATE)(_HOW))
     with right:
         st.html(markup.panel_title(f"Safer set: {sets.LABELS[reviewed.name].lower()}", reviewed.size))
         try:
@@ -78,7 +78,8 @@ def show(reviewed: ReviewedSet) -> None:
             st.html(conflict(error, reviewed.titles))
             return
         page = reviewed.known.review(safer.plain).counts_text
-        st.html(result(safer, reviewed.titles, page, pinned=keep, avoided=avoid))
+        limited = limit.major is not None
+        st.html(result(safer, reviewed.titles, page, pinned=keep, avoided=avoid, limited=limited))
 
 
 def _scored_by(reviewed: ReviewedSet) -> Recommendation:
@@ -147,7 +148,13 @@ def conflict(error: ConflictError, titles: Title) -> Markup:
 
 
 def result(
-    safer: SaferSet, titles: Title, page: str, *, pinned: Sequence[str], avoided: Sequence[str]
+    safer: SaferSet,
+    titles: Title,
+    page: str,
+    *,
+    pinned: Sequence[str],
+    avoided: Sequence[str],
+    limited: bool = False,
 ) -> Markup:
     """What changes, why, and what it costs; what stays; what could not be met.
 
@@ -157,6 +164,7 @@ def result(
         page: the count of the plain set as every page shows it.
         pinned: classes that must stay.
         avoided: classes that must not appear.
+        limited: whether major alerts are limited.
     """
     changed = [*safer.changed("switched"), *safer.changed("substituted"), *safer.changed("left out")]
     return macro("result", _TEMPLATE)(
@@ -165,7 +173,19 @@ def result(
         safer,
         [_change(decision, titles, avoided) for decision in changed],
         [_staying(decision, titles, pinned) for decision in safer.changed("kept")],
+        "" if changed else _unchanged(safer, limited),
     )
+
+
+def _unchanged(safer: SaferSet, limited: bool) -> str:
+    """Why nothing changes, and what would make it."""
+    if safer.unmet:
+        return "Nothing can be changed for the better."
+    major = safer.after.counts.get("major", 0)
+    if major and not limited:
+        alerts = "1 major alert is" if major == 1 else f"{major} major alerts are"
+        return f"Nothing has to change for this limit. {alerts} left: limit major alerts too, to see how to avoid them."
+    return "Nothing has to change: the set keeps this limit already."
 
 
 def _counts(safer: SaferSet, page: str) -> str:
@@ -184,7 +204,7 @@ def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:
             (wording.SEVERITY_LABELS[level], f"{after.get(level, 0)}", f"was {before.get(level, 0)}")
             for level in ("contraindicated", "major", "moderate")
         ),
-        ("Left out", f"{left_out}", f"{safer.cost:.1f} expected to be ordered"),
+        ("Left out", f"{left_out}", f"{safer.cost:.1f} expected to be ordered" if left_out else ""),
         *(
             [("DDI rate", f"{safer.ddi_rate:.3f}", f"was {safer.plain_ddi_rate:.3f}")]
             if view_switch.is_research()

@@ -22,10 +22,13 @@ from leader_core.evaluation.trust import FEW
 
 _LIKE: Final = "Of 100 alike"
 LIKE_NOTE: Final = (
-    "Of 100 alike: of 100 validation patients whom the student scored like this one, how many were ordered a drug of the "
-    f"class; a dash where fewer than {FEW} patients were scored so."
+    "Of 100 alike: of 100 validation patients whom the student scored like this, how many had the class ordered; "
+    f"empty below {FEW} patients."
 )
-_RAISED: Final = "What in the case raised the student's score most"
+_RAISED: Final = "Points to it most"
+RAISED_NOTE: Final = (
+    "Points to it most: without it, the student's score falls furthest; the appendix names more."
+)
 NOTHING_ALONE: Final = "no single entry of the case"
 _TITLE: Final = 36  # characters of a title in a table
 _LINES: Final = 77  # lines of small type that the page holds below its title
@@ -230,9 +233,9 @@ def _classes(report: CaseReport, limits: Limits) -> tuple[ClassList, ...]:
 
 
 def _columns(report: CaseReport) -> Iterator[ClassColumn]:
-    yield ClassColumn("Class", width=49.0)
+    yield ClassColumn("Class", width=55.0)
     if report.prescribed_known:
-        yield ClassColumn("Ordered as", width=37.0)
+        yield ClassColumn("Ordered as", width=46.0)
     for part in report.models:
         yield ClassColumn(wording.MODEL_LABELS[part.name], part.name, 11.5)
     if report.like:
@@ -245,18 +248,19 @@ def _class_line(row: Row, report: CaseReport) -> Iterator[str]:
     """The texts of a class, in the order of `_columns`."""
     yield row.title
     if report.prescribed_known:
-        yield (listing(report.drug_names.get(row.code, ())) or "ordered") if row.prescribed else "no"
+        yield (listing(report.drug_names.get(row.code, ())) or "ordered") if row.prescribed else ""
     for part in report.models:
-        yield "✓" if part.name in row.suggested else "–"
+        yield "✓" if part.name in row.suggested else ""
     if report.like:
         trust = report.like.get(row.code)
         known = trust is not None and trust.like.value is not None and trust.like.whole >= FEW
-        yield f"{100 * (trust.like.value or 0.0):.0f}" if trust is not None and known else "–"
+        yield f"{100 * (trust.like.value or 0.0):.0f}" if trust is not None and known else ""
     if report.reasons is not None:
         reasons = report.reasons.get(row.code, ())
-        yield "; ".join(_short(reason.text) for reason in reasons) or (
-            NOTHING_ALONE if report.reasons else ""
-        )
+        if not row.suggested or not report.reasons:
+            yield ""
+        else:
+            yield _short(reasons[0].text) if reasons else NOTHING_ALONE
 
 
 def _short(text: str) -> str:
@@ -266,7 +270,7 @@ def _short(text: str) -> str:
 
 def _notes(report: CaseReport) -> tuple[str, ...]:
     warnings = (text for part in report.models for text in part.warnings)
-    notes = [*warnings, *([LIKE_NOTE] if report.like else [])]
+    notes = [*warnings, *([LIKE_NOTE] if report.like else []), *([RAISED_NOTE] if report.reasons else [])]
     if report.models and report.reasons is None:
         notes.append(
             "What raised each score is not in this report: the student was not loaded when it was made."

@@ -118,6 +118,9 @@ class ReportPdf(FPDF):
         height = 0.0
         for span in spans:
             height = max(height, self.style(span))
+            word = self.get_string_width(self.normalize_text(span.text.partition(" ")[0]))
+            if self.l_margin < self.x and self.x + word > self.w - self.r_margin:
+                self.ln(height)  # `write` would break a span's first word
             self.write(height, span.text)
         self.ln(height)
         self.set_left_margin(left)
@@ -195,10 +198,10 @@ class ReportPdf(FPDF):
         facts = [
             ("Problems", page.problems or "none recorded"),
             ("Allergies", page.allergies),
-            ("Done", page.procedures),
-            ("Before", page.history),
+            ("Procedures", page.procedures),
+            ("Earlier visits", page.history),
         ]
-        self.facts((fact for fact in facts if fact[1]), size=_SMALL, column=17)
+        self.facts((fact for fact in facts if fact[1]), size=_SMALL, column=20)
         self._small_heading(page.alert_heading)
         for alert in page.alerts:
             self._alert_line(alert)
@@ -239,7 +242,8 @@ class ReportPdf(FPDF):
         """A line of the list of classes."""
         top, x = self.get_y(), self.l_margin
         for run, column in zip(runs, columns, strict=True):
-            self.label(x, top, run)
+            if run.text:
+                self.label(x, top, run)
             x += column.width
         self.set_xy(self.l_margin, top + 3.5)
 
@@ -248,7 +252,7 @@ class ReportPdf(FPDF):
         rest = self.epw - sum(column.width for column in columns)
         runs = []
         for text, column in zip(texts, columns, strict=True):
-            run = TextRun(text, _SMALL, "muted" if text in ("–", "no") else "ink")
+            run = TextRun(text, _SMALL)
             self.style(run)
             runs.append(run._replace(text=self.fitted(text, (column.width or rest) - 1.5)))
         self._class_row(runs, columns)

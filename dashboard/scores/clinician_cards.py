@@ -17,7 +17,7 @@ from dashboard.interactions.sets import KnownDrugs
 from dashboard.scores import explanations, trust_panel
 from dashboard.scores.reasons import BEFORE, EARLIER, Reason, reasons
 from dashboard.server.service import Service
-from dashboard.shared import comparison, wording
+from dashboard.shared import comparison, navigation, wording
 from dashboard.shared.case_text import ordered_drugs, short_titles
 from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, listing
@@ -85,6 +85,13 @@ class CardCase:
         return bool(self.drugs.classes)
 
     @property
+    def no_orders(self) -> str:
+        """Why nothing is known to be ordered."""
+        if self.case.current.visit_id is None:
+            return "No drugs were entered"
+        return "The orders are hidden" if self.case.prescribed else "No orders are recorded"
+
+    @property
     def titles(self) -> Titles:
         title = self.service.engine.cohort.title
         return lambda kind, code: title(kind, code) or code
@@ -99,6 +106,7 @@ def show(
     *,
     focus: str = "",
     own: Mapping[str, Sequence[str]] | None = None,
+    link: Mapping[str, str] | None = None,
 ) -> None:
     """Draw the cards and the list; what moved the scores is filled in when the page stands.
 
@@ -110,6 +118,7 @@ def show(
         held: the classes held back, each with the alert that speaks against it.
         focus: the class to mark, open and scroll to.
         own: the classes that the viewer chose before seeing any of it, each with its drugs; None where nobody decided.
+        link: to the case, for the page of all alerts; None where nothing leads on.
     """
     held = held or {}
     titles = service.engine.cohort.titles("medication")
@@ -124,6 +133,8 @@ def show(
     about = CardCase(service, case, recommendations, drugs, held, tuple(rows), trusts, focus, own)
     with st.container(key="cards_alerts"):
         st.html(alerts_card(about))
+        if link is not None:
+            navigation.link("interactions", "All alerts and safer set", link)
     if not recommendations:
         return
     with st.container(key="cards_classes"):
@@ -167,6 +178,7 @@ def alerts_card(about: CardCase) -> str:
     return render(
         "scores/clinician_alerts.html",
         known=about.ordered_known,
+        no_orders=about.no_orders,
         reviewed=bool(codes),
         first=alerts.alerts_html(first),
         rest=alerts.alerts_html(rest),
@@ -188,7 +200,7 @@ def _severe_counts(members: Sequence[Alert], *, more: bool = False) -> str:
 
 def _lesser(review: Review) -> str:
     lesser = sum(alert.rank not in _SEVERE for alert in review.alerts)
-    return f"{count(lesser, 'lesser alert')} under Interactions." if lesser else ""
+    return f"{count(lesser, 'lesser alert')} not shown here." if lesser else ""
 
 
 def _what(about: CardCase) -> str:
@@ -239,7 +251,7 @@ def summary(about: CardCase) -> str:
     who = "Both models suggest" if len(about.recommendations) == 2 else f"The {_only(about)} suggests"
     agreed = [row for row in about.rows if row.suggested >= set(about.recommendations)]
     if not about.ordered_known:
-        return f"{who} {count(len(agreed), unit.one, unit.many)}. What was ordered is not shown or not known."
+        return f"{who} {count(len(agreed), unit.one, unit.many)}. {about.no_orders}."
     both = sum(row.prescribed for row in agreed)
     ordered = count(len(about.drugs.classes), unit.one, unit.many)
     new = len(agreed) - both
@@ -326,8 +338,8 @@ def _item(about: CardCase, row: Row, moved: Sequence[Reason] | None) -> CardItem
 
 
 def _reason(row: Row, moved: Sequence[Reason] | None) -> str:
-    """What moved the student's score, in a sentence; empty where that is not known yet."""
-    if moved is None:
+    """What moved the student's score, in a sentence; empty where no model suggests the class or that is not known yet."""
+    if moved is None or not row.suggested:
         return ""
     if not moved:
         return "No single thing in the case points to it."

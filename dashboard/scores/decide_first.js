@@ -106,11 +106,11 @@ function take(memory, at) {
   const entry = memory.results[at];
   if (!entry) return;
   const [one, , , drug] = entry;
-  const adding = !has(memory, one, drug);
-  choose(memory, one.code, drug, adding);
+  const already = has(memory, one, drug);
+  if (!already) choose(memory, one.code, drug, true);
   memory.search.value = "";
   suggest(memory);
-  memory.status.textContent = (drug || one.title) + (adding ? " chosen." : " taken off.");
+  memory.status.textContent = (drug || one.title) + (already ? " is chosen already." : " chosen.");
   memory.search.focus();
 }
 

@@ -282,16 +282,15 @@ def show_clinical(service: Service, subject: Subject, export: Export, *, current
         held,
         focus=session.focused_class() if recorded else "",
         own=session.decided(subject.key) if deciding else None,
+        link=session.query_for(subject) if current else None,
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_files"):
         if deciding:
             decide_first.start_again(subject)
         if against:
-            _hold_back("Leave out what this patient's conditions forbid", wording.HOLD_BACK_CLINICIAN)
+            _hold_back("Leave out what this patient's conditions speak against", wording.HOLD_BACK_CLINICIAN)
         if not current:
             return
-        navigation.link("interactions", "All alerts and safer set", session.query_for(subject))
-        navigation.link("prompt", wording.PROMPT_LINK, session.query_for(subject))
         if recommendations:
             near = trust_panel.find_similar(service, subject.case)
             export(recommendations, trust_panel.similar_result(service, near), held)
@@ -334,5 +333,10 @@ def _state(
         lines.append((name, f"The {name}'s suggestions were stored on {day(own.stored_at)}.", own.reason))
     if result.truncated:
         lines.append((name, cut_offs.cut_text(service, case, name), ""))
-    lines += [(name, f"{claim}.", codes) for claim, codes in unseen_claims(name, result.unseen)]
-    return lines
+    return [
+        *lines,
+        *(
+            (name, f"{claim}: {codes}.", "")
+            for claim, codes in unseen_claims(name, result.unseen, coded=False)
+        ),
+    ]

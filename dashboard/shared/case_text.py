@@ -177,8 +177,8 @@ def unseen_sentence(name: str, unseen: Sequence[UnseenCode]) -> str:
     return " ".join(f"{claim}: {codes}." for claim, codes in unseen_claims(name, unseen))
 
 
-def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, str]]:
-    """What to say of the codes that were not read, and of those read by title: the claim, and the codes."""
+def unseen_claims(name: str, unseen: Sequence[UnseenCode], *, coded: bool = True) -> list[tuple[str, str]]:
+    """What to say of the codes that were not read, and of those read by title: the claim, and the titles, `coded` or not."""
     claims: list[tuple[str, str]] = []
     for by_title, text in (
         (False, "The {name} does not know {codes} of this case and did not read {them}"),
@@ -194,7 +194,9 @@ def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, st
             them="it" if one else "them",
             titles="title" if one else "titles",
         )
-        codes = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in members[:5])
+        codes = listing(
+            f"{u.title} ({u.code})" if coded and u.title != u.code else u.title for u in members[:5]
+        )
         claims.append((claim, codes + (f" and {len(members) - 5} more" if len(members) > 5 else "")))
     return claims
 

@@ -9,7 +9,16 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server import audit
 from dashboard.server.service import Service
-from dashboard.shared import case_text, markup, navigation, session, start_cases, url_state, wording
+from dashboard.shared import (
+    case_text,
+    markup,
+    navigation,
+    session,
+    start_cases,
+    url_state,
+    view_switch,
+    wording,
+)
 from dashboard.shared.draft import session_draft
 from dashboard.shared.markup import Titles
 from dashboard.shared.session import Subject
@@ -70,5 +79,6 @@ def header(subject: Subject, path: str, label: str) -> DeltaGenerator:
         st.html(case_title(subject), width="content")
         st.space("stretch")
         navigation.link("case" if subject.source == "cohort" else "new", "Back to the case", query)
-        navigation.link(path, label, query)
+        if view_switch.is_research() or path not in navigation.RESEARCH_PAGES:
+            navigation.link(path, label, query)
     return row

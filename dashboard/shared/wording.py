@@ -68,12 +68,11 @@ STORED_WHILE: Final[dict[str, str]] = {
 
 PROMPT_LINK: Final = "The teacher's prompt"
 CUT_PROMPT: Final = (
-    "The teacher read {read} of the {whole} codes of this case, as many as fit. Left out: {parts}. "
-    "“The teacher's prompt” shows what it read."
+    "The teacher read {read} of the {whole} codes of this case, as many as fit. Left out: {parts}."
 )
 CUT_VISITS: Final = "The student read the last {most} of the {visits} visits; it reads no more."
 CUT_TO_FIT: Final[dict[str, str]] = {
-    "teacher": "The teacher could not read all of this case: it was cut to fit. “The teacher's prompt” says what.",
+    "teacher": "The teacher could not read all of this case: it was cut to fit.",
     "student": "The student could not read all of this case: the oldest visits or the last codes of a long list were left out.",
 }
 

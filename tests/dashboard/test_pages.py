@@ -236,7 +236,8 @@ def test_a_training_patient_is_said_to_be_one(serve: Serve, open_page: OpenPage)
     unseen = next(p for p, split in people.items() if split == "test")
     assert wording.TRAINING_OVERLAP in text(open_page("case", patient=str(seen)))
     assert wording.TRAINING_OVERLAP not in text(open_page("case", patient=str(unseen)))
-    assert "Not used to train the models" in text(open_page("case", research=False, patient=str(unseen)))
+    for patient, tag in ((seen, "Used to train the models"), (unseen, "Not used to train the models")):
+        assert tag in text(open_page("case", research=False, patient=str(patient)))
 
 
 def test_moving_a_cut_off_changes_the_sets_and_the_url(open_page: OpenPage) -> None:

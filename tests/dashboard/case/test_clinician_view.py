@@ -135,7 +135,7 @@ def test_a_model_that_does_not_answer_is_said_plainly(
 def test_first_visits_and_hidden_orders_are_said(open_page: OpenPage) -> None:
     assert wording.FIRST_VISIT in text(open_page("case", research=False, patient=FIRST_TIMER))
     hidden = text(open_page("case", research=False, patient=RETURNING, show="hide"))
-    assert "What was ordered is not shown or not known" in hidden and "At the last visit" in hidden
+    assert "The orders are hidden" in hidden and "At the last visit" in hidden
     assert "✓ ordered" not in hidden and "Ordered, neither" not in hidden
     undecided = text(open_page("case", research=False, patient=RETURNING, show="decide"))
     assert "Both models suggest" not in undecided
@@ -192,7 +192,7 @@ def test_cards_work_for_a_case_without_orders() -> None:
     assert all(item.reason == "" for card in cards for item in card.items)
     one = replace(about, recommendations={"student": recs["student"]}, trusts={"student": {}})
     assert clinician_cards.cards(one, {})[0].heading == "The student suggests"
-    assert "not shown or not known" in clinician_cards.summary(one)
+    assert "No drugs were entered" in clinician_cards.summary(one)
 
 
 class _Service:

@@ -81,7 +81,7 @@ def test_what_the_orders_carry_stands_apart_from_what_could_be_chosen(open_page:
         assert shown == sorted(shown, key=GRADED.index), "most severe first"
         assert "What to do" in html
     assert "ld-alert-share" not in ordered
-    assert re.search(r"\d+ % of [A-Z]", chosen)
+    assert re.search(r"\d+ % of the orders of [A-Z]", chosen)
     assert "What is not in them is unlisted, not safe" in text(page)
     assert list(page.segmented_control(key=SETS).options) == [
         "Teacher", "Student", "Ordered", "All together",
@@ -328,7 +328,7 @@ def test_an_alert_says_what_its_reader_needs(reviewed: Review) -> None:
         "amiodarone: Amiodarone PO",
     ):
         assert words in ordered, words
-    for words in ("warfarin", "% of title of B01A ordered", "title of ICD9:4280 (ICD9:4280)"):
+    for words in ("warfarin", "% of the orders of title of B01A", "title of ICD9:4280 (ICD9:4280)"):
         assert words in chosen, words
 
 

@@ -207,7 +207,7 @@ def test_reasons_stand_with_each_class_and_in_the_json(engine: FakeEngine) -> No
     title = engine.cohort.title("diagnosis", case.current.diagnoses[0])
     page = first_page(report)
     assert [column.heading for column in page.columns][-2:] == [
-        "Student", "What in the case raised the student's score most"
+        "Student", "Points to it most"
     ]  # fmt: skip
     assert {line[-1] for group in page.classes for line in group.lines if line[-2] == "✓"} == {title}
     rows = json.loads(write_json(report))["medications"]

@@ -184,6 +184,12 @@ def test_what_a_diagnosis_calls_for_stays_and_the_rest_gives_way() -> None:
     assert not result.unmet
 
 
+def test_heparin_is_not_what_coronary_disease_calls_for() -> None:
+    orders = ["B01AB01", "B01AC06"]
+    result = safer("B01A", diagnoses=["ICD10:I2510"], orders=orders, p={"B01A": 0.2})
+    assert decision(result, "aspirin").called_for and not decision(result, "heparin").called_for
+
+
 def test_drugs_that_were_entered_stand_for_their_classes() -> None:
     known = drug_choices([OrderedDrug("sotalol", "C07AA07", ()), OrderedDrug("dofetilide", "C01BD04", ())], 3)
     probabilities = dict.fromkeys(SHARES, 0.5)
