@@ -9,6 +9,7 @@ import base64
 import os
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -50,24 +51,29 @@ def connect(
         raise InputError(f"The name {str(path)!r} is not UTF-8: choose another one.") from error
 
     # By default .tmp in the working folder. DuckDB removes there what processes that were killed have left.
-    own = {"temp_directory": str(user_folder())} if path == ":memory:" else {}
+    encrypted = given_key(KEY) is not None
+    own = {"temp_directory": str(user_folder())} if path == ":memory:" or encrypted else {}
     options = {**_NO_DOWNLOADS, **own, **(config or {})}
-    if path != ":memory:" and given_key(KEY) is not None:
-        return _connect_encrypted(Path(path), read_only, options)
+    if encrypted:
+        return _connect_encrypted(path, read_only, options)
     alone = _NO_OTHER_FILES if read_only else {}
     return duckdb.connect(str(path), read_only=read_only, config={**options, **alone})
 
 
-def _connect_encrypted(path: Path, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    """DuckDB takes a key only where a database is attached."""
+def _connect_encrypted(
+    path: Path | str, read_only: bool, config: dict[str, Any]
+) -> duckdb.DuckDBPyConnection:
+    """DuckDB takes a key only where a database is attached. What a query puts on disk is encrypted too, or the query fails."""
     import duckdb
 
     connection = duckdb.connect(config=config)
     try:
         connection.execute("SET temp_file_encryption = true")
-        if not read_only:
+        with suppress(InputError) if read_only or path == ":memory:" else nullcontext():
             load_cipher(connection)
-        attach(connection, path, "encrypted", read_only=read_only)
+        if path == ":memory:":
+            return connection
+        attach(connection, Path(path), "encrypted", read_only=read_only)
         connection.execute("USE encrypted")
         if read_only:
             allow_only(connection)

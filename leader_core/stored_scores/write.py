@@ -129,7 +129,7 @@ class ScoreWriter:
             raise NotFoundError(
                 f"No stored scores {path} to add to. Store both models' first: python -m train scores --models DIR."
             )
-        with replacing_file(path, SCORES) as temporary:
+        with replacing_file(path, SCORES, alone=True) as temporary:  # of two at once, one's would be lost
             shutil.copyfile(path, temporary)
             connection = sql.connect(temporary)
             try:

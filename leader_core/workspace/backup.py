@@ -31,7 +31,7 @@ def _is_workspace(path: Path) -> str:
     try:
         with closing(_reading(path)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master").fetchall()}
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return f"it cannot be read ({error})"
     return "" if "entries" in tables else "it is a database of something else"
 
@@ -198,6 +198,9 @@ def _reading(path: Path) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         uri=True,
     )
+    connection.text_factory = (
+        bytes.decode
+    )  # of text that is no UTF-8, SQLite's own error would quote the rest
     connection.execute("PRAGMA query_only = ON")
     return connection
 

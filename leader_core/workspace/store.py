@@ -26,7 +26,7 @@ from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import creating_file, recover, scratch_folder
 from leader_core.workspace.encryption import Cipher, read_body
 from leader_core.workspace.legacy import import_duckdb
-from leader_core.workspace.values import Entry, Revision
+from leader_core.workspace.values import Entry, ReadOnlyError, Revision, StaleEditError
 
 Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "row_tag"]
 
@@ -56,30 +56,6 @@ _MOVED: Final = (
 )
 
 OnWrite = Callable[[Kind, Revision], None]
-
-
-class StaleEditError(InputError):
-    """An edit of a revision that somebody else had changed meanwhile; both texts are stored.
-
-    Attributes:
-        current: the newest accepted revision.
-        rejected: the refused edit, stored as a revision of its own; a refused removal is not stored.
-    """
-
-    def __init__(self, label: str, current: Revision, rejected: Revision, *, stored: bool = True) -> None:
-        who = current.author or "somebody else"
-        done = "removed" if current.deleted else "changed"
-        super().__init__(
-            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten"
-            + (": your text is kept under it, as a late edit. " if stored else ". ")
-            + "Look at the present one, then edit again."
-        )
-        self.current = current
-        self.rejected = rejected
-
-
-class ReadOnlyError(InputError):
-    """A write to a workspace that cannot be written now; the text says why."""
 
 
 class Store:
@@ -118,7 +94,7 @@ class Store:
                 f"The workspace {path} cannot be opened now ({error}). Close what holds it or free some space, then "
                 "try again. Leave the file where it is: it holds the notes."
             ) from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise self._not_a_workspace(str(error)) from error
         self._file = _identity(path)
 
@@ -157,10 +133,11 @@ class Store:
     ) -> list[Entry]:
         """What entries say now, newest first; with `deleted`, the removed ones too."""
         values = {"kind": kind, "key": key, "patient_id": patient_id, "deleted": deleted}
-        return [
-            Entry(self._revision(kind, row[:9]), datetime.fromisoformat(row[9]), row[10], row[11])
-            for row in self.rows("current", values)
-        ]
+        with self._reading():
+            return [
+                Entry(self._revision(kind, row[:9]), datetime.fromisoformat(row[9]), row[10], row[11])
+                for row in self.rows("current", values)
+            ]
 
     def entry(self, kind: Kind, key: str) -> Entry:
         """One entry as it stands.
@@ -176,15 +153,27 @@ class Store:
 
     def history(self, kind: Kind, key: str) -> list[Revision]:
         """Every revision, oldest first, refused ones and removals among them."""
-        with self._lock:
+        with self._reading():
             rows = self._connection.execute(_HISTORY, (kind, key)).fetchall()
-        return [self._revision(kind, row) for row in rows]
+            return [self._revision(kind, row) for row in rows]
 
     def rows(self, name: str, values: Mapping[str, Any] | None = None) -> list[Any]:
         """The rows of `sql/NAME.sql`."""
-        with self._lock:
+        with self._reading():
             statement = sql.statement("leader_core.workspace", name)
             return self._connection.execute(statement, values or {}).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Nobody else reads or writes meanwhile; raises ArtifactError, which quotes nothing, where the file is damaged."""
+        try:
+            with self._lock:
+                yield
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise ArtifactError(
+                f"The workspace {self.path.name} cannot be read: it is damaged. `python -m train workspace verify` says "
+                "where; `python -m train workspace restore` puts a backup in its place."
+            ) from error
 
     def put(
         self,
@@ -361,9 +350,13 @@ class Store:
 
 
 def _connect(path: Path | str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=str(path).startswith("file:")
     )  # fmt: skip
+    connection.text_factory = (
+        bytes.decode
+    )  # of text that is no UTF-8, SQLite's own error would quote the rest
+    return connection
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -37,6 +37,30 @@ class Revision:
     body: Mapping[str, Any]
 
 
+class StaleEditError(InputError):
+    """An edit of a revision that somebody else had changed meanwhile; both texts are stored.
+
+    Attributes:
+        current: the newest accepted revision.
+        rejected: the refused edit, stored as a revision of its own; a refused removal is not stored.
+    """
+
+    def __init__(self, label: str, current: Revision, rejected: Revision, *, stored: bool = True) -> None:
+        who = current.author or "somebody else"
+        done = "removed" if current.deleted else "changed"
+        super().__init__(
+            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten"
+            + (": your text is kept under it, as a late edit. " if stored else ". ")
+            + "Look at the present one, then edit again."
+        )
+        self.current = current
+        self.rejected = rejected
+
+
+class ReadOnlyError(InputError):
+    """A write to a workspace that cannot be written now; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What an entry says now, and how often it was written."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from leader_core.audit import SUFFIX
 from leader_core.errors import ArtifactError, InputError, LeaderError, NotFoundError
+from leader_core.outputs import SCORES
 from train.console import Report
 
 
@@ -55,9 +56,15 @@ def _verified(path: Path, arguments: argparse.Namespace) -> str:
         raise InputError(
             f"{path} holds neither a model nor teacher states: expected {' or '.join(_FOLDERS)}."
         )
-    if path.name.endswith(SUFFIX):
+    if path.name.endswith(SUFFIX) or _begins_with(path, b"{"):
         return _audit_log(path, arguments.head)
-    return _scores(path) if path.name.endswith(".scores.duckdb") else _cohort(path)
+    named = path.name.endswith(".scores.duckdb")
+    return _scores(path) if named or not SCORES.problem(path) else _cohort(path)
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(start)) == start
 
 
 def _model(folder: Path) -> str:
@@ -101,7 +108,6 @@ def _scores(path: Path) -> str:
 
     from leader_core import sql
     from leader_core.cohort.seal import read_all
-    from leader_core.outputs import SCORES
 
     SCORES.check(path)
     try:

@@ -11,6 +11,7 @@ import pytest
 from leader_core import sql
 from leader_core.cohort import Cohort
 from leader_core.errors import ArtifactError, InputError
+from leader_core.files import user_folder
 from leader_core.stored_scores import ScoreWriter, scores_path
 from tests import raw_tables
 from train.cli import main
@@ -49,6 +50,10 @@ def test_an_encrypted_cohort_reads_the_same_and_names_nobody(
     cases = cohort.cases()
     cohort.close()
     assert cases
+    for connection in (sql.connect(), sql.connect(secret.path, read_only=True)):  # what they spill
+        query = "SELECT current_setting('temp_file_encryption'), current_setting('temp_directory')"
+        assert connection.execute(query).fetchone() == (True, str(user_folder()))
+        connection.close()
 
     for file, readable in ((plain.path, True), (secret.path, False), (scores_path(secret.path), False)):
         assert (b"visit_codes" in file.read_bytes() or b"case_scores" in file.read_bytes()) == readable

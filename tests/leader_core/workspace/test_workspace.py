@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from leader_core.workspace import (
     default_path,
     store,
 )
+from leader_core.workspace.backup import verify
 from leader_core.workspace.values import Revision
 from tests.fakes import FINGERPRINT
 
@@ -425,6 +427,36 @@ def test_a_damaged_file_is_refused(path: Path, workspace: Workspace) -> None:
     with pytest.raises(ArtifactError, match=r"cohort\.workspace\.sqlite is not a workspace"):
         Workspace.open(path, FINGERPRINT)
     assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entries SET body = CAST(x'7b2274657874223a22736563726574ff227d' AS TEXT)",  # {"text":"secret\xff"}
+        "UPDATE entries SET created_at = 'secret' WHERE kind = 'note'",
+    ],
+)
+def test_a_damaged_entry_is_said_without_quoting_it(path: Path, workspace: Workspace, change: str) -> None:
+    workspace.add_note("whole", patient_id=1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(change)
+    with pytest.raises(ArtifactError, match=r"is damaged.*workspace verify") as caught:
+        workspace.notes()
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ArtifactError) as caught:
+        verify(path)
+    assert "secret" not in str(caught.value) or "created_at" in change
+
+
+def test_a_damaged_schema_is_refused(path: Path, workspace: Workspace) -> None:
+    """SQLite's own message about it cannot be decoded."""
+    workspace.close()
+    data = path.read_bytes().replace(b"CREATE TABLE entries", b"CREATE TABLE\xb1entries", 1)
+    path.write_bytes(data)
+    with pytest.raises(ArtifactError):
+        Workspace.open(path, FINGERPRINT)
+    with pytest.raises(ArtifactError):
+        verify(path)
 
 
 def test_where_nothing_can_be_written_it_reads_empty_and_says_so(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from leader_core.cohort import Cohort
 from leader_core.error_analysis import Analysis
+from leader_core.files import replacing_file
+from leader_core.stored_scores import scores_path
 from tests.planted import Planted
 from train.cli import main
 
@@ -50,6 +52,13 @@ def test_a_baseline_joins_what_is_stored(planted: Planted, tmp_path: Path) -> No
     assert np.allclose(teacher, planted.scores["teacher"][rows])
     cohort.close()
     assert main(["scores", "--cohort", str(planted.path), "--add", f"popular={file}"]) == 2, "each model once"
+    stored = scores_path(planted.path)
+    other = stored.rename(tmp_path / "mine.duckdb")
+    assert main(["verify", str(other)]) == 0, "whatever it is called"
+    other.rename(stored)
+    with replacing_file(stored) as running:  # of two at once, one's models would be lost
+        assert main(["scores", "--cohort", str(planted.path), "--add", f"more={file}"]) == 2
+        shutil.copy(stored, running)
 
 
 def test_what_is_no_further_model_is_refused(planted: Planted, capsys: pytest.CaptureFixture[str]) -> None:
