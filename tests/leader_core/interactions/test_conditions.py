@@ -30,6 +30,8 @@ NO_PAIRS = InteractionTable(())
     [
         ("M01AE01", "ICD9:5849", "major", "Acetaminophen"),  # NSAID and kidney injury
         ("M01AE02", "ICD10:N184", "major", "Acetaminophen"),
+        ("N02AA01", "ICD9:40391", "major", "Hydromorphone"),  # the stage stands in the code of hypertension
+        ("B05XA05", "ICD10:I120", "major", "measured low level"),
         ("C07AA05", "ICD9:49392", "contraindicated", "cardioselective"),  # propranolol and asthma
         ("C07AB02", "ICD10:J4520", "moderate", "peak flow"),  # metoprolol and asthma
         ("A10BA02", "ICD9:2762", "contraindicated", "insulin"),  # metformin and acidosis
