@@ -31,6 +31,11 @@ def _is_workspace(path: Path) -> str:
     try:
         with closing(_reading(path)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    except sqlite3.OperationalError as error:  # locked, disk full: nothing is wrong with the file
+        raise ArtifactError(
+            f"{path} cannot be read now ({error}). Close what holds it or free some space on its disk, then try again. "
+            "Leave the file where it is: it holds the notes."
+        ) from error
     except (sqlite3.Error, UnicodeDecodeError) as error:
         return f"it cannot be read ({error})"
     return "" if "entries" in tables else "it is a database of something else"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
-from leader_core.workspace import Workspace
+from leader_core.workspace import Workspace, backup
 from leader_core.workspace.backup import back_up, restore, verify
 from tests.fakes import FINGERPRINT
 from train.cli import main
@@ -94,6 +94,23 @@ def test_damage_is_named_and_never_backed_up(written: Path, tmp_path: Path, chan
         with pytest.raises(ArtifactError):
             call(written)
     assert not (tmp_path / "out").exists() and not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_makes_no_foreign_file_of_a_workspace(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")  # SQLite cannot make its side file
+
+    monkeypatch.setattr(backup, "_reading", full)
+    shutil.copy(written, tmp_path / "backup.sqlite")
+    for call in (
+        lambda: verify(written),
+        lambda: back_up(written, tmp_path / "out"),
+        lambda: restore(tmp_path / "backup.sqlite", written),
+    ):
+        with pytest.raises(ArtifactError, match=r"disk I/O error.*Leave the file"):
+            call()
 
 
 def test_the_command_guards_what_it_writes(
