@@ -139,7 +139,7 @@ def _effects(effect: ChangeEffect, titles: Titles, before: Mapping[str, float]) 
     if old is not None:
         new = min(1.0, max(0.0, old + effect.by))
         largest = f"{titles('medication', effect.largest)} {probability(old)} → {probability(new)}"
-    return [*facts, ("most changed" if facts else "no class; most", largest)]
+    return [*facts, ("largest change", largest)]
 
 
 def describe(change: Change, case: Case, titles: Titles) -> str:

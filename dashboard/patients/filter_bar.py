@@ -120,16 +120,23 @@ def _more_filters(service: Service) -> None:
             help="Patients whose last visit has a diagnosis in any of these chapters.",
         )
         _least("prescribed_severe")
-        if not view_switch.is_research():
-            st.html(markup.note("For research: the split, and how the models did."))
-            _split()
-        absent = service.engine.cohort.scores is None
-        if absent:
-            st.html(markup.callout(f"{wording.NO_SCORES} {service.engine.cohort.scores_note}", "warn"))
-        for name, label in SHARES.items():
-            st.slider(label, 0.0, 1.0, step=0.05, key=name, on_change=first_page, disabled=absent)
-        _least("suggested_severe", disabled=absent)
-        _choice("The teacher's prompt", "truncated", TRUNCATED_CHOICES, disabled=absent)
+        if view_switch.is_research():
+            _of_models(service)
+        else:
+            with st.expander("For research: the split, and how the models did"):
+                _split()
+                _of_models(service)
+
+
+def _of_models(service: Service) -> None:
+    """Filters by stored scores."""
+    absent = service.engine.cohort.scores is None
+    if absent:
+        st.html(markup.callout(f"{wording.NO_SCORES} {service.engine.cohort.scores_note}", "warn"))
+    for name, label in SHARES.items():
+        st.slider(label, 0.0, 1.0, step=0.05, key=name, on_change=first_page, disabled=absent)
+    _least("suggested_severe", disabled=absent)
+    _choice("The teacher's prompt", "truncated", TRUNCATED_CHOICES, disabled=absent)
 
 
 def _least(name: str, disabled: bool = False) -> None:
