@@ -21,6 +21,7 @@ _BEFORE: Final[Mapping[str, Any]] = {
     "linear": False,
     "linear_columns": 0,
     "linear_categories": False,
+    "linear_embedded": False,
     "carry_over": False,
     "equivalence": False,
 }
@@ -39,7 +40,8 @@ class StudentConfig:
     that training never saw is read by its title.
     `linear` adds a linear model of the codes and profile values to the log-odds: a weight for every class and every
     column that enough training cases have; with `linear_categories` also one for the category of diagnoses and procedures
-    (three characters of an ICD-10 code), which rare codes share with common ones. `carry_over` adds what a class taken at
+    (three characters of an ICD-10 code), which rare codes share with common ones, and with `linear_embedded` a map of
+    embeddings to log-odds, through which every code has a say. `carry_over` adds what a class taken at
     the last visit, and one not taken then, say of that class now.
     `equivalence` reads diagnoses of both ICD versions as ICD-10-CM (`leader_core.terminology.equivalence`).
     """
@@ -61,6 +63,7 @@ class StudentConfig:
     linear: bool = False
     linear_columns: int = 0  # rows of weights; set when a student with `linear` is built
     linear_categories: bool = False
+    linear_embedded: bool = False
     carry_over: bool = False
     equivalence: bool = False
 

@@ -11,7 +11,7 @@ M medications.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from leader_core.domain import KINDS
+from leader_core.ragged import Ragged
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import LinearLayout, TokenLayout
 from leader_core.student.packing import LinearInputs, Packed, Rectangle
@@ -106,28 +107,35 @@ def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
 
 
 class LinearPath(nn.Module):
-    """A weight for every class and every column that enough training cases have, and one for the category that a column
-    belongs to; columns with neither add nothing.
+    """A weight for every class and every column that enough training cases have, one for the category that a column
+    belongs to, and of every code's column what a map makes of its embedding; columns with none of these add nothing.
 
     The weights belong to the hospital that they were learned on. With a `factor` below 1, that much of what they say of
     a case is replaced by what they say of the average training case, so that classes stay as frequent as they were.
     The columns are those of `encode.LinearLayout`; `train/student/loop.py` learns the weights.
     """
 
-    def __init__(self, layout: LinearLayout, rows: int, *, categories: bool) -> None:
+    def __init__(self, layout: LinearLayout, rows: int, *, categories: bool, width: int | None) -> None:
+        """`width`: of the embeddings, where they are read."""
         super().__init__()
+        self.tokens = layout.tokens
         self.weight = nn.Parameter(torch.zeros(rows + 1, layout.medications))  # row 0 stays 0
         self.register_buffer("row", torch.zeros(layout.size, dtype=torch.int32))
         self.row: Tensor  # of each column; 0 where it has no weight
         self.category: Tensor | None  # the row of each column's category; 0 where it has none
         self.register_buffer("category", torch.zeros_like(self.row) if categories else None)
+        # of codes of the current visit, and of earlier ones
+        embedded = None if width is None else nn.Parameter(torch.zeros(2 * width, layout.medications))
+        self.register_parameter("embedded", embedded)
+        self.embedded: nn.Parameter | None
+        self.scale = 1.0 if width is None else width**-0.5  # an embedding of random numbers then has length 1
         self.register_buffer("average", torch.zeros(layout.medications))
         self.average: Tensor  # (M,) log-odds added to the average training case
         self.factor = 1.0
         self.dropout = 0.0  # share of a case's columns that a training step leaves out
 
-    def forward(self, inputs: LinearInputs) -> Tensor:
-        """B cases -> (B, M) log-odds"""
+    def forward(self, inputs: LinearInputs, embed: Callable[[Tensor], Tensor]) -> Tensor:
+        """B cases -> (B, M) log-odds; `embed`: (T,) tokens -> (T, D)"""
         device = self.weight.device
         columns = to_tensor(inputs.columns.values.astype(np.int64), device)
         offsets = to_tensor(inputs.columns.offsets.astype(np.int32), device)
@@ -147,12 +155,27 @@ class LinearPath(nn.Module):
             include_last_offset=True,
             padding_idx=0 if self.training else None,  # row 0 adds nothing; without it the pass is quicker
         )
+        if self.embedded is not None:
+            added = added + self._of_embeddings(inputs.columns, columns, embed) @ self.embedded
         return added if self.factor == 1 else self.factor * added + (1 - self.factor) * self.average
 
-    def added(self, medication: int) -> Tensor:
-        """(columns,) what each column adds to the log-odds of one class, before the factor."""
+    def _of_embeddings(self, cases: Ragged, columns: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
+        """(B, 2D) sums of the embeddings of each case's codes, of the current visit and of earlier ones."""
+        codes = columns < 2 * self.tokens
+        vectors = self.scale * embed(columns[codes] % self.tokens)
+        half = 2 * to_tensor(cases.owners, columns.device) + columns // self.tokens
+        sums = vectors.new_zeros(2 * len(cases), vectors.shape[1])
+        return sums.index_add(0, half[codes], vectors).view(len(cases), -1)
+
+    def added(self, medication: int, table: Tensor) -> Tensor:
+        """(columns,) what each column adds to the log-odds of one class, before the factor; `table`: (tokens, D) the codes'
+        embeddings."""
         weight = self.weight[:, medication]
-        return weight[self.row] if self.category is None else weight[self.row] + weight[self.category]
+        result = weight[self.row] if self.category is None else weight[self.row] + weight[self.category]
+        if self.embedded is not None:
+            maps = self.embedded[:, medication].view(2, -1)
+            result[: 2 * self.tokens] += self.scale * (maps @ table.T).flatten()
+        return result
 
 
 class CarryOver(nn.Module):
@@ -219,7 +242,12 @@ class Student(nn.Module):
         self.linear: LinearPath | None = None
         if config.linear:
             columns = LinearLayout(layout.size, layout.medications, tuple(profile_rows))
-            self.linear = LinearPath(columns, config.linear_columns, categories=config.linear_categories)
+            self.linear = LinearPath(
+                columns,
+                config.linear_columns,
+                categories=config.linear_categories,
+                width=width if config.linear_embedded else None,
+            )
         self.carry_over = CarryOver(layout.medications) if config.carry_over else None
 
     def forward(self, packed: Packed) -> StudentOutput:
@@ -230,10 +258,12 @@ class Student(nn.Module):
             rows = to_tensor(packed.profile, device) + self.profile_starts
             fields = functional.embedding(rows, torch.cat([table.weight for table in self.profile]))  # type: ignore[misc]
         output = self.read(packed, self._embed(to_tensor(packed.tokens, device)), fields)
-        for part in (self.linear, self.carry_over):
-            if part is not None:
-                output = output._replace(logits=output.logits + part(packed.linear))
-        return output
+        logits = output.logits
+        if self.linear is not None:
+            logits = logits + self.linear(packed.linear, self._embed)
+        if self.carry_over is not None:
+            logits = logits + self.carry_over(packed.linear)
+        return output._replace(logits=logits)
 
     def read(self, packed: Packed, tokens: Tensor, fields: Tensor | None) -> StudentOutput:
         """The network alone, of vectors that stand for the codes (T, D) and the profile fields (B, K, D)."""

@@ -127,6 +127,11 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
         "Student - categories in the linear path",
         {"student": {"linear_categories": False}},
     ),
+    StudentRow(
+        "student-no-embedded",
+        "Student - embeddings in the linear path",
+        {"student": {"linear_embedded": False}},
+    ),
     StudentRow("student-no-carry-over", "Student - carry-over", {"student": {"carry_over": False}}),
     StudentRow("student-no-augmentation", "Student - augmentation", _training(**AS_RECORDED)),
     StudentRow(

@@ -135,10 +135,10 @@ class StudentTrainer:
             save_checkpoint(path, self.progress, self._trained(), self.optimizer, self.best)
         self.student.load_state_dict(self.best)
         fill_unseen_rows(self.student, self.encoded.profile)
-        if self.student.linear is not None:
-            finish_linear(self.student.linear, self.encoded)
         if self.vectors is not None:
             self._fold_titles(self.vectors)
+        if self.student.linear is not None:
+            finish_linear(self.student.linear, self.encoded, self.student.codes.weight)
 
     def _trained(self) -> dict[str, nn.Parameter]:
         return dict(self.losses.named_parameters())

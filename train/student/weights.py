@@ -85,9 +85,9 @@ def linear_counts(encoded: EncodedCases) -> np.ndarray:
     return counts
 
 
-def finish_linear(path: LinearPath, encoded: EncodedCases) -> None:
+def finish_linear(path: LinearPath, encoded: EncodedCases, embeddings: torch.Tensor) -> None:
     """Store what the path says of the average training case, and give a profile value that training did not see the
-    average of its field."""
+    average of its field; `embeddings`: (tokens, D) of the codes, as they are stored."""
     layout = encoded.linear
     assert layout is not None  # noqa: S101
     shares = torch.from_numpy(linear_counts(encoded) / len(encoded)).to(path.weight)
@@ -95,9 +95,8 @@ def finish_linear(path: LinearPath, encoded: EncodedCases) -> None:
         for start, rows in zip(layout.profile_starts.tolist(), layout.profile, strict=True):
             field = slice(start, start + rows)
             path.weight[path.row[start]] = shares[field] @ path.weight[path.row[field]]
-        given = [rows for rows in (path.row, path.category) if rows is not None]
-        by_row = torch.stack([torch.bincount(rows, shares, len(path.weight)) for rows in given]).sum(0)
-        path.average.copy_(by_row @ path.weight)
+        for medication in range(layout.medications):
+            path.average[medication] = shares @ path.added(medication, embeddings)
 
 
 def set_usual_time(carry_over: CarryOver, days: np.ndarray) -> None:

@@ -39,7 +39,13 @@ VOCABULARIES = Vocabularies(
 )
 LONGEST = max(HOSPITAL.cases("all", "all"), key=lambda case: len(case.history))
 CLASS = VOCABULARIES.medication.codes[3]
-ADDED = {"linear": True, "linear_columns": 50, "linear_categories": True, "carry_over": True}
+ADDED = {
+    "linear": True,
+    "linear_columns": 50,
+    "linear_categories": True,
+    "linear_embedded": True,
+    "carry_over": True,
+}
 
 
 def student(seed: int = 0, **config: object) -> StudentScorer:
@@ -52,6 +58,8 @@ def student(seed: int = 0, **config: object) -> StudentScorer:
             model.linear.row.copy_(torch.arange(len(model.linear.row)) % (result.linear_columns + 1))
             if model.linear.category is not None:
                 model.linear.category.copy_(torch.arange(len(model.linear.row)) % 7)
+            if model.linear.embedded is not None:
+                model.linear.embedded.normal_(std=0.1)
             model.linear.average.normal_()
             model.linear.factor = 0.75
         for weight in model.carry_over.parameters() if model.carry_over is not None else ():

@@ -27,7 +27,14 @@ VOCABULARIES = Vocabularies(
 )
 PLAIN = StudentConfig(profile_fields=("insurance", "gender"))
 COLUMNS = Encoder(PLAIN, VOCABULARIES).linear.size
-CONFIG = replace(PLAIN, linear=True, linear_columns=COLUMNS + 7, linear_categories=True, carry_over=True)
+CONFIG = replace(
+    PLAIN,
+    linear=True,
+    linear_columns=COLUMNS + 7,
+    linear_categories=True,
+    linear_embedded=True,
+    carry_over=True,
+)
 CASES = HOSPITAL.cases("all", "all")[:60]
 
 
@@ -43,6 +50,8 @@ def student() -> Student:
         model.linear.row.copy_((columns + 1) * (columns % 3 > 0))
         assert model.linear.category is not None
         model.linear.category.copy_((COLUMNS + 1 + columns % 7) * (columns % 4 > 0))
+        assert model.linear.embedded is not None
+        model.linear.embedded.normal_()
         model.linear.average.normal_()
         for weight in model.carry_over.parameters():
             weight.normal_()
@@ -84,6 +93,12 @@ def expected(model: Student, case: Case) -> np.ndarray:
     if not case.history:
         columns.add(start)
     total = sum(path.weight[int(rows[column])] for rows in (path.row, path.category) for column in columns)
+    assert path.embedded is not None
+    width = CONFIG.d_model
+    for column in (column for column in columns if column < 2 * tokens):
+        block, token = divmod(column, tokens)
+        of_block = path.embedded[block * width : (block + 1) * width]
+        total = total + model.codes.weight[token] @ of_block / width**0.5
     if case.history:
         last = case.history[-1]
         since = 0.0
@@ -151,14 +166,15 @@ def test_the_factor_follows_the_cohort_that_is_served(
 
 
 def test_a_step_leaves_columns_out_and_scoring_does_not() -> None:
-    path = student().linear
+    model = student()
+    path, embed = model.linear, model.codes
     assert isinstance(path, LinearPath)
     inputs = pack(Encoder(CONFIG, VOCABULARIES).cases(CASES), np.arange(len(CASES))).linear
     assert inputs is not None
     path.dropout = 0.5
-    torch.testing.assert_close(path(inputs), path(inputs), atol=0, rtol=0)
+    torch.testing.assert_close(path(inputs, embed), path(inputs, embed), atol=0, rtol=0)
     path.train()
-    assert (path(inputs) - path(inputs)).abs().max() > 0.1
+    assert (path(inputs, embed) - path(inputs, embed)).abs().max() > 0.1
 
 
 def test_a_student_without_them_is_stored_and_read_as_ever() -> None:

@@ -14,6 +14,7 @@ import torch
 from leader_core.errors import InputError
 from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
+from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from train.config import StudentTraining
@@ -27,7 +28,12 @@ from train.teacher.states import TeacherStates
 
 HOSPITAL = Hospital(120)
 CONFIG = StudentConfig(
-    profile_fields=("insurance", "gender"), dropout=0.1, linear=True, linear_categories=True, carry_over=True
+    profile_fields=("insurance", "gender"),
+    dropout=0.1,
+    linear=True,
+    linear_categories=True,
+    linear_embedded=True,
+    carry_over=True,
 )
 QUICK = StudentTraining(
     batch_size=16, epochs=2, learning_rate=2e-3, targets="all", truth=0.5, probabilities=1.0, linear_least=20
@@ -76,7 +82,11 @@ def test_columns_of_enough_cases_have_a_weight_and_the_folder_holds_them(tmp_pat
     given = torch.cat([path.row, path.category]).unique()
     assert manifest.settings["linear_columns"] == int((given > 0).sum()) == len(path.weight) - 1
     assert not path.weight[0].any(), "columns without a weight add nothing"
-    assert path.weight[1:].abs().max() > 0.01 and path.average.abs().max() > 0
+    assert path.embedded is not None
+    assert path.weight[1:].abs().max() > 0.01 and path.embedded.abs().max() > 0.01
+    encoded = scorer.encoder.cases(cases)
+    said = path(pack(encoded, np.arange(len(cases))).linear, scorer.model.codes)
+    torch.testing.assert_close(path.average, said.mean(0), atol=1e-5, rtol=0)
     gender = path.row[layout.profile_starts[1] : layout.profile_starts[1] + 3].tolist()
     shares = [np.mean([case.profile["gender"] == value for case in cases]) for value in ("F", "M")]
     average = sum(share * path.weight[row] for share, row in zip(shares, gender[1:], strict=True))
@@ -131,7 +141,7 @@ def test_matrices_of_the_network_decay_and_nothing_else_does() -> None:
         weight.grad = torch.zeros_like(weight)
     run.optimizer.step()
     for name, weight in run.losses.named_parameters():
-        apart = name.startswith(("student.linear.", "student.carry_over."))
+        apart = name.startswith(("student.linear.weight", "student.carry_over."))
         left = 1 - 0.5 * QUICK.learning_rate if weight.ndim > 1 and not apart else 1.0
         torch.testing.assert_close(weight, left * before[name], msg=name)
 
