@@ -315,6 +315,8 @@ ROUTES: Final = [
 async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
     """Warm up when the server starts, in a thread of its own: it listens meanwhile."""
     set_up_logs()
+    # It quotes addresses, which name patients; Streamlit switches it on where a config.toml changes while the server runs.
+    logging.getLogger("uvicorn.access").disabled = True
     with hidden_messages():
         threading.Thread(target=warm_up, name="leader-warm-up", daemon=True).start()
         try:

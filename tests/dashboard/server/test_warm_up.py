@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import streamlit as st
+from streamlit.logger import init_uvicorn_logs
 
 from dashboard import app
 from dashboard.server import service
@@ -27,6 +28,8 @@ def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
 ) -> None:
     engine = serve()
     loading = threading.Event()
+    addresses = logging.getLogger("uvicorn.access")  # they name patients
+    monkeypatch.setattr(addresses, "disabled", False)
     monkeypatch.setattr(service.Service, "start", lambda _: loading.set())
 
     async def served() -> bool:
@@ -36,6 +39,8 @@ def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
     with ThreadPoolExecutor(1) as threads:  # the browser's tests leave a loop running in this one
         assert threads.submit(asyncio.run, served()).result()
     assert service.default_service().engine is engine
+    init_uvicorn_logs()  # as Streamlit does where a config.toml changes while the server runs
+    assert not addresses.isEnabledFor(logging.CRITICAL)
 
 
 def test_a_server_without_a_cohort_says_so_in_one_line(
