@@ -124,7 +124,7 @@ class LinearPath(nn.Module):
         self.row: Tensor  # of each column; 0 where it has no weight
         self.category: Tensor | None  # the row of each column's category; 0 where it has none
         self.register_buffer("category", torch.zeros_like(self.row) if categories else None)
-        # of codes of the current visit, and of earlier ones
+        # (2D, M) the map of the current visit's codes, above that of earlier ones
         embedded = None if width is None else nn.Parameter(torch.zeros(2 * width, layout.medications))
         self.register_parameter("embedded", embedded)
         self.embedded: nn.Parameter | None

@@ -30,6 +30,7 @@ TABLES: Final = (
     "orders",
     "patient_codes",
     "worklist",
+    "visit_alerts",
     "concepts",
     "meta",
 )
