@@ -157,19 +157,24 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
 def encrypt(path: Path, cipher: Cipher) -> Mapping[str, int]:
     """Encrypt a workspace that is not, in its own file and for good; what `verify` says of it.
 
+    One that is encrypted already is cleared of the old text, which a run that was killed or had no space may have left.
+
     Raises:
-        NotFoundError, ArtifactError: as `verify`.
-        InputError: it is encrypted already, or a server has it open.
+        NotFoundError, ArtifactError: as `verify`; encrypted with another key.
+        InputError: a server has it open, or the disk is full.
     """
-    if "encrypted" in verify(path):
-        raise InputError(f"{path} is encrypted already.")
-    Store(path).close()  # brought to this version
+    before = verify(path)
+    if "encrypted" in before:
+        verify(path, cipher)
+    else:
+        Store(path).close()  # brought to this version
     try:
         with closing(_writing(path)) as connection:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("BEGIN EXCLUSIVE")
-            for *row, body in connection.execute(_ENTRIES).fetchall():
+            rows = connection.execute(_ENTRIES).fetchall() if "encrypted" not in before else ()
+            for *row, body in rows:
                 kind, key, revision, *rest = row
                 stored = cipher.opaque(key) if kind == "row_tag" else key
                 body = cipher.encrypt((kind, stored, revision, *rest), body)
@@ -179,7 +184,8 @@ def encrypt(path: Path, cipher: Cipher) -> Mapping[str, int]:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except sqlite3.OperationalError as error:
         raise InputError(
-            f"{path} could not be encrypted now ({error}). Stop the servers that have it open, then try again."
+            f"{path} could not be encrypted now ({error}). Stop the servers that have it open, or free some space, then "
+            "try again: until then it may hold the old text."
         ) from error
     return verify(path, cipher)
 

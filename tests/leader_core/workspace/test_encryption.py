@@ -6,12 +6,13 @@ import base64
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from leader_core import Case, Visit
 from leader_core.errors import ArtifactError, InputError
-from leader_core.workspace import Workspace
+from leader_core.workspace import Workspace, backup
 from leader_core.workspace.backup import back_up, encrypt, restore, verify
 from leader_core.workspace.encryption import KEY, KEY_FILE, Cipher, given_cipher
 from tests.fakes import FINGERPRINT
@@ -65,8 +66,6 @@ def test_an_encrypted_workspace_reads_the_same_and_its_file_holds_no_word(tmp_pa
         workspace.tags.withdraw(tag)
     assert workspace.tags.all() == ()
     workspace.close()
-    with pytest.raises(InputError, match="encrypted already"):
-        encrypt(plain, cipher)
 
 
 def test_another_key_no_key_or_a_changed_row_is_refused_in_words(tmp_path: Path) -> None:
@@ -96,7 +95,7 @@ def test_encrypting_waits_for_no_server_and_backups_stay_encrypted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("leader_core.workspace.backup.BUSY_SECONDS", 0.01)
-    path, backup, cipher = tmp_path / "w.sqlite", tmp_path / "b.sqlite", Cipher(SECRET)
+    path, copy, cipher = tmp_path / "w.sqlite", tmp_path / "b.sqlite", Cipher(SECRET)
     _write(path, None)
     server = _open(path, None)
     with pytest.raises(InputError, match="Stop the servers"):
@@ -104,13 +103,37 @@ def test_encrypting_waits_for_no_server_and_backups_stay_encrypted(
     server.close()
     before = _state(path, None)
     encrypt(path, cipher)
-    back_up(path, backup)
-    assert _held(backup) == [] and _state(backup, cipher) == before
+    back_up(path, copy)
+    assert _held(copy) == [] and _state(copy, cipher) == before
     workspace = _open(path, cipher)
     workspace.add_note("after", patient_id=1)
     workspace.close()
-    restore(backup, path)
+    restore(copy, path)
     assert _state(path, cipher) == before
+
+
+def test_a_run_that_had_no_space_is_completed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if statement == "VACUUM":
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(statement.replace("secure_delete = ON", "secure_delete = OFF"), *values)
+
+    path, cipher = tmp_path / "w.sqlite", Cipher(SECRET)
+    _write(path, None)
+    before = _state(path, None)
+    with monkeypatch.context() as full, pytest.raises(InputError, match="free some space"):
+        full.setattr(
+            backup, "_writing", lambda path: sqlite3.connect(path, isolation_level=None, factory=Full)
+        )
+        encrypt(path, cipher)
+    assert _held(path) != [], "in pages that are free"
+    with pytest.raises(ArtifactError):
+        encrypt(path, Cipher(bytes(32)))
+    encrypt(path, cipher)
+    assert _held(path) == [] and _state(path, cipher) == before
 
 
 def test_the_key_comes_from_the_environment_or_a_file_of_its_owner(
