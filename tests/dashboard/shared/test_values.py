@@ -20,7 +20,7 @@ from dashboard.scores import cut_offs, panel
 from dashboard.server import settings
 from dashboard.server.service import case_key
 from dashboard.server.settings import ServerSettings, read_settings
-from dashboard.shared import case_text, comparison, markup, theme
+from dashboard.shared import case_text, comparison, markup, theme, wording
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
@@ -394,6 +394,16 @@ def test_fonts_are_bundled_and_nothing_is_remote() -> None:
     ]
     assert remote == []
     assert "gatherUsageStats = false" in config
+
+
+def test_every_sentence_and_colour_that_a_template_names_is_there() -> None:
+    shared = {"wording": wording, "theme": theme}
+    named = {
+        (module, name)
+        for path in (ROOT / "dashboard").rglob("*.html")
+        for module, name in re.findall(r"\b(wording|theme)\.(\w+)", path.read_text(encoding="utf-8"))
+    }
+    assert {(m, n) for m, n in named if not hasattr(shared[m], n)} == set() < named
 
 
 def test_browser_components_never_write_markup() -> None:
