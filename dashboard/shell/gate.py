@@ -207,20 +207,27 @@ def _admitted(headers: Headers) -> bool:
         return False
 
 
+def _plain_run() -> Message:
+    """A page's message that says nothing but that it is to be drawn; no form is handed in and no button pressed with it."""
+    message = BackMsg()
+    message.rerun_script.SetInParent()
+    return {"type": "websocket.receive", "bytes": message.SerializeToString()}
+
+
 def _while_signed_in(token: str, receive: Receive) -> Receive:
-    """Messages of a page, until its session has ended: then the channel closes before the next is read."""
+    """Messages of a page, until its session has ended: then each only has the page drawn, which says so and nothing else."""
 
     async def checked() -> Message:
         message = await receive()
         if message["type"] == "websocket.receive" and not _signed_in(token):
-            return {"type": "websocket.disconnect", "code": 1008}
+            return _plain_run()
         return message
 
     return checked
 
 
 def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
-    """Messages of a page, until somebody for whom it was drawn has lost their role or their time; a new channel says so."""
+    """Messages of a page, until somebody for whom it was drawn has lost their role or their time: then it is drawn anew."""
     admitted = False
 
     async def checked() -> Message:
@@ -229,7 +236,7 @@ def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
         if message["type"] == "websocket.receive":
             before, admitted = admitted, _admitted(headers)
             if before and not admitted:
-                return {"type": "websocket.disconnect", "code": 1008}
+                return _plain_run()
         return message
 
     return checked
