@@ -389,7 +389,7 @@ def test_how_many_codes_are_kept_is_explicit(preset: str, source: str, expected:
                 {"n": 10_000 * len(kind), "kind": kind, "count": count},
             )
         connection.execute("CREATE TABLE usable_codes AS SELECT code_id FROM code_ids")
-        run(connection, f"{preset}/kept_codes", {"source": source})
+        run(connection, f"preset_{preset}/kept_codes", {"source": source})
         result = connection.execute("SELECT kind, count(*) FROM kept_codes GROUP BY kind").fetchall()
     assert dict(result) == expected
 
