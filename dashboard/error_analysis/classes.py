@@ -18,12 +18,10 @@ from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import ClassCounts, Condition, Reliability, classed
 
 _FEW: Final = 20
-_NARROW: Final = 720
-"""Pixels of a table with two numbers: across the whole page they would stand far from their names."""
 
 
 def draw(context: AnalysisContext) -> None:
-    """Classes never suggested, all of them with the worst first, and the cases of one."""
+    """All classes, the worst first, and the cases of one."""
     unit = wording.unit(context.service.engine.cohort.fingerprint.atc_level)
     counts, model = class_counts(context), model_name(context.model)
     if not counts.cases:
@@ -31,21 +29,11 @@ def draw(context: AnalysisContext) -> None:
         return
     bins = reliability(context)
     indices = worst_first(context, counts)
-    never = [i for i in indices if counts.prescribed[i] >= _FEW and not counts.chosen[i]]
-    if never:
-        title = f"Never suggested by the {model.lower()}, though ordered"
-        st.html(
-            markup.panel_title(
-                title, f"{count(len(never), unit.one, unit.many)} ordered in {_FEW} cases or more"
-            )
-        )
-        with st.container(width=_NARROW):
-            st.html(never_table(context, counts, never, unit.one.capitalize()).html())
     threshold = context.analysis.models[context.model].threshold
     st.html(
         markup.panel_title(
             f"{model}, {unit.one} by {unit.one}",
-            f"{count(counts.cases, 'case')} at its own cut-off {threshold:.2f}; worst first, a heading sorts",
+            f"{count(counts.cases, 'case')} at its own cut-off {threshold:.3g}; worst first, a heading sorts",
         )
     )
     chosen = _draw_bars(context, counts, bins, indices, unit.one.capitalize())
@@ -78,7 +66,7 @@ def _draw_bars(
         }
     )
     columns = {
-        heading: st.column_config.TextColumn(width="large"),
+        heading: st.column_config.TextColumn(width=290),
         "Ordered": st.column_config.NumberColumn(format="localized"),
         "Missed": _bar("%d", int(counts.missed.max(initial=1)), "ordered, not suggested"),
         "Extra": _bar("%d", int(counts.extra.max(initial=1)), "suggested, not ordered"),
@@ -141,29 +129,6 @@ def worst_first(context: AnalysisContext, counts: ClassCounts) -> list[int]:
     )
 
 
-def never_table(
-    context: AnalysisContext, counts: ClassCounts, indices: Sequence[int], heading: str
-) -> AnalysisTable:
-    """Classes that were ordered and never suggested."""
-    codes = context.analysis.codes
-
-    def missed(index: int) -> TableCell:
-        return context.opens(
-            int(counts.missed[index]),
-            f"{context.title(codes[index])} ordered, not suggested",
-            classed(codes[index], [("prescribed", True), (context.model, False)]),
-        )
-
-    return table_of(
-        indices,
-        [
-            (heading, "", lambda i: context.titled(codes[i])),
-            ("Suggested", "", lambda i: int(counts.hits[i])),
-            ("Of orders", "", missed),
-        ],
-    )
-
-
 def class_counts(context: AnalysisContext) -> ClassCounts:
     """What the model did with each class."""
     model = context.model
@@ -217,7 +182,7 @@ def table(
             ("", "suggested", lambda i: int(counts.chosen[i])),
             ("Found", "found", lambda i: opens_choice(i, int(counts.hits[i]), "found", True, True)),
             ("Missed", "missed", lambda i: opens_choice(i, int(counts.missed[i]), "missed", True, False)),
-            ("Extra", "in vain", lambda i: opens_choice(i, int(counts.extra[i]), "suggested, not ordered", False, True)),
+            ("Extra", "extra", lambda i: opens_choice(i, int(counts.extra[i]), "suggested, not ordered", False, True)),
             ("Precision", "precision", lambda i: number_cell(float(counts.precision[i]))),
             ("Recall", "recall", lambda i: number_cell(float(counts.recall[i]))),
             ("F1", "f1", lambda i: number_cell(float(counts.f1[i]))),

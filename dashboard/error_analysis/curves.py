@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 ALL: Final = "all"
 _METRICS: Final = ("jaccard", "f1", "precision", "recall", "medications", "ddi_rate")
 _DRAWN: Final = ("jaccard", "f1", "medications", "ddi_rate")
+_FEW_CLASSES: Final = 2
 _NO_CASE: Final = "Neither model has scored any of the chosen cases. Choose other ones."
 
 
@@ -54,27 +56,52 @@ def draw_cut_off(context: AnalysisContext) -> None:
             "What a cut-off does", "exact, from the stored probabilities; the symbol is a model's own cut-off"
         )
     )
-    own = {name: context.analysis.models[name].threshold for name in sweeps}
+    own = {
+        name: CutOff(name, context.analysis.models[name].threshold, _at_own(context, name)) for name in sweeps
+    }
     threshold = float(st.session_state["cut"]) or None
     charts.draw(
         sweep_figure(sweeps, own, _ordered(context), threshold, color_mode()),
         f"cut-{context.model}-{context.other}-{context.selection.text}",
-        "Jaccard, F1, classes suggested and interaction rate over the cut-off",
+        "Jaccard, F1, classes suggested and DDI rate over the cut-off",
     )
     st.slider("Cut-off to look at", 0.01, 0.99, step=0.01, key="cut_shown", on_change=_take_cut_off,
-              value=threshold or own[context.model])  # fmt: skip
-    shown = [
-        (name, label, _nearest_index(each, value))
-        for name, each in sweeps.items()
-        for label, value in (
-            ("its own", own[name]),
-            ("highest Jaccard", each.best),
-            ("the one above", threshold or own[context.model]),
-        )
+              value=threshold or round(own[context.model].threshold, 2))  # fmt: skip
+    shown = []
+    for name, each in sweeps.items():
+        shown += [
+            replace(own[name], label="its own"),
+            replace(_cut_off(name, each, each.best), label="highest Jaccard"),
+        ]
+        if threshold is not None:
+            shown.append(replace(_cut_off(name, each, threshold), label="the one above"))
+    st.html(sweep_table(shown).html())
+    every = [_cut_off(name, each, at) for name, each in sweeps.items() for at in each.thresholds.tolist()]
+    csv_row("cut-off", lambda: sweep_table(every))
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """What a model gives at one cut-off."""
+
+    model: str
+    threshold: float
+    metrics: Mapping[str, float]
+    label: str = ""
+
+
+def _cut_off(model: str, result: Sweep, threshold: float) -> CutOff:
+    """At the step of a sweep that is nearest."""
+    at = int(np.abs(result.thresholds - threshold).argmin())
+    return CutOff(model, float(result.thresholds[at]), {m: float(getattr(result, m)[at]) for m in _METRICS})
+
+
+def _at_own(context: AnalysisContext, model: str) -> Mapping[str, float]:
+    """The model's metrics as every other view has them: its own cut-off may lie between two steps of the sweep."""
+    row = context.cached(("own", model), lambda a: a.by_masks("own", [model], {"own": context.within})).rows[
+        0
     ]
-    st.html(sweep_table(sweeps, shown).html())
-    every = [(name, "", at) for name, each in sweeps.items() for at in range(len(each.thresholds))]
-    csv_row("cut-off", lambda: sweep_table(sweeps, every))
+    return {m: e.value if (e := row.scores[m]) else float("nan") for m in _METRICS}
 
 
 def _take_cut_off() -> None:
@@ -91,22 +118,18 @@ def _ordered(context: AnalysisContext) -> dict[str, float | None]:
     }
 
 
-def _nearest_index(result: Sweep, threshold: float) -> int:
-    return int(np.abs(result.thresholds - threshold).argmin())
+def sweep_table(rows: Sequence[CutOff]) -> AnalysisTable:
+    """One row per model and cut-off; without labels there is no column for them."""
 
-
-def sweep_table(sweeps: Mapping[str, Sweep], rows: Sequence[tuple[str, str, int]]) -> AnalysisTable:
-    """One row per (model, label, index of the cut-off); without labels there is no column for them."""
-
-    def cell(metric: str) -> Callable[[tuple[str, str, int]], TableCell]:
-        return lambda row: metric_cell(metric, float(getattr(sweeps[row[0]], metric)[row[2]]))
+    def cell(metric: str) -> Callable[[CutOff], TableCell]:
+        return lambda row: metric_cell(metric, row.metrics[metric])
 
     return table_of(
         rows,
         [
-            ("Model", "model", lambda row: model_cell(row[0])),
-            *([("Cut-off", "", lambda row: row[1])] if any(label for _, label, _ in rows) else []),
-            ("At", "cut-off", lambda row: number_cell(sweeps[row[0]].thresholds[row[2]])),
+            ("Model", "model", lambda row: model_cell(row.model)),
+            *([("Cut-off", "", lambda row: row.label)] if any(row.label for row in rows) else []),
+            ("At", "cut-off", lambda row: TableCell(row.threshold, f"{row.threshold:.3g}")),
             *((METRICS[metric], metric, cell(metric)) for metric in _METRICS),
         ],
     )
@@ -141,7 +164,8 @@ def draw_calibration(context: AnalysisContext) -> None:
         f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}",
         "Share ordered against mean probability",
     )
-    st.html(bins_table(context, bins, [code]).html())
+    with st.expander("The numbers of each point", expanded=code != ALL):
+        st.html(bins_table(context, bins, [code]).html())
     csv_row("calibration", lambda: bins_table(context, bins, [ALL, *codes]))
 
 
@@ -187,7 +211,7 @@ def bins_table(
 
 def sweep_figure(
     sweeps: Mapping[str, Sweep],
-    own: Mapping[str, float],
+    own: Mapping[str, CutOff],
     real: Mapping[str, float | None],
     threshold: float | None,
     mode: Mode,
@@ -196,7 +220,7 @@ def sweep_figure(
 
     Args:
         sweeps: model -> its sweep.
-        own: model -> the cut-off that it is served with.
+        own: model -> what it gives at the cut-off that it is served with.
         real: "medications" and "ddi_rate" of what was really ordered.
         threshold: the cut-off that is looked at.
         mode: light or dark.
@@ -216,7 +240,8 @@ def sweep_figure(
         for model, one in sweeps.items():
             colour, symbol = model_style(model, list(sweeps), mode)
             values = getattr(one, name)
-            at = _nearest_index(one, own[model])
+            if name == "ddi_rate":  # of hardly any pair: noise
+                values = np.where(one.medications < _FEW_CLASSES, np.nan, values)
             chart.add_scatter(
                 x=one.thresholds, y=values, mode="lines",
                 name=model_name(model), legendgroup=model, showlegend=index == 0,
@@ -224,7 +249,7 @@ def sweep_figure(
                 hovertemplate=f"{model_name(model)}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
             chart.add_scatter(
-                x=[one.thresholds[at]], y=[values[at]], mode="markers",
+                x=[own[model].threshold], y=[own[model].metrics[name]], mode="markers",
                 name=f"{model_name(model)}'s own cut-off", legendgroup=model, showlegend=False,
                 marker={"symbol": symbol, "size": 12, "color": colour},
                 hovertemplate=f"{model_name(model)}'s own cut-off: %{{y:.3f}} at %{{x:.2f}}<extra></extra>",
@@ -232,7 +257,8 @@ def sweep_figure(
             )  # fmt: skip
         if real.get(name) is not None:
             chart.add_hline(y=real[name], line={"color": muted, "dash": "dot", "width": 1.5}, row=row, col=col,
-                            annotation={"text": "ordered", "font": {"size": 11, "color": muted}})  # fmt: skip
+                            annotation={"text": "ordered", "font": {"size": 11, "color": muted}},
+                            annotation_position="bottom right")  # fmt: skip
         if threshold is not None:
             chart.add_vline(x=threshold, line={"color": muted, "width": 1}, row=row, col=col)
     with_layout(chart, mode, 520, showlegend=len(sweeps) > 1)

@@ -192,8 +192,8 @@ def sentence(finding: ErrorFinding, title: Callable[[str], str], other: str | No
     match finding.kind:
         case "never":
             hits = finding.of - finding.cases
-            never = "never suggested" if not hits else f"suggested in only {count(hits, 'case')}"
-            return f"{title(finding.subject[0])}: {never}, though ordered in {count(finding.of, 'case')}"
+            hits_in = f"only {hits:,}" if hits else "none"
+            return f"{title(finding.subject[0])}: suggested in {hits_in} of the {count(finding.of, 'case')} with an order"
         case "group":
             return f"{_cap(model)} does worse on {_group(finding)}"
         case "lost":
@@ -303,8 +303,8 @@ def _bar(label: str, estimate: MetricEstimate, text: str) -> FindingBar:
 
 def _group(finding: ErrorFinding) -> str:
     field, value = finding.subject
-    label = FIELDS.get(field, field)
-    return f"{count(finding.cases, 'case')}, {uncapitalized(label)}: {field_value(field, value)}"
+    label = "" if field in ("history", "truncated") else f"{uncapitalized(FIELDS.get(field, field))} "
+    return f"{count(finding.cases, 'case')}: {label}{field_value(field, value)}"
 
 
 def _p(p: float | None) -> str:

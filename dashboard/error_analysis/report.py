@@ -97,11 +97,11 @@ def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:
     facts = [
         ("Data", f"{fingerprint.label}, {fingerprint.patients:,} patients. "
                  f"{wording.data_kind(fingerprint.synthetic, fingerprint.label)}"),
-        ("Cases", f"{conditions}: {count(int(context.within.sum()), 'case')} of {count(people, 'patient')}"),
+        ("Cases", f"{count(int(context.within.sum()), 'case')} of {count(people, 'patient')} ({conditions})"),
     ]  # fmt: skip
     for name in context.models:
         model = context.analysis.models[name]
-        text = f"cut-off {model.threshold:.2f}, scored {day(model.scored_at)}"
+        text = f"cut-off {model.threshold:.3g}, scored {day(model.scored_at)}"
         facts.append((model_name(name), text + (f", weights {model.digest[:12]}" if model.digest else "")))
     return facts
 
@@ -126,7 +126,10 @@ def _kappa(own: Sequence[tags.RowTag]) -> str:
 
 
 def _examples(context: AnalysisContext, shown: Sequence[ErrorFinding]) -> Iterator[ExampleCase]:
-    """A typical case of the first finding of each kind, then of the others, every patient once; without any, of all cases."""
+    """A typical case of the first finding of each kind, then of the others, every patient once; without any, of all cases.
+
+    The class that a finding is about comes first in the lists of its case.
+    """
     analysis, used = context.analysis, set[int]()
     kinds = [f.kind for f in shown]
     by_kind = sorted(shown, key=lambda f: kinds[: shown.index(f)].count(f.kind))
@@ -143,10 +146,11 @@ def _examples(context: AnalysisContext, shown: Sequence[ErrorFinding]) -> Iterat
         if len(rows):
             row = int(rows[np.argsort(error[rows], kind="stable")[len(rows) // 2]])
             used.add(int(analysis.frame.patient_ids[row]))
-            yield _example(context, row, why)
+            first = next((c.names[0] for c in conditions if c.kind == "class"), "")
+            yield _example(context, row, why, first)
 
 
-def _example(context: AnalysisContext, row: int, why: str) -> ExampleCase:
+def _example(context: AnalysisContext, row: int, why: str, first: str) -> ExampleCase:
     analysis, cohort = context.analysis, context.service.engine.cohort
     frame, choices = analysis.frame, analysis.choices
     patient, visit = int(frame.patient_ids[row]), int(frame.numbers["visits"][row])
@@ -156,7 +160,10 @@ def _example(context: AnalysisContext, row: int, why: str) -> ExampleCase:
     by_model = {name: choices.by(name)[own] for name in context.models}
 
     def named(mask: np.ndarray) -> str:
-        words = [context.title(analysis.codes[code]) for code in codes[mask].tolist()]
+        own_codes = sorted(
+            (analysis.codes[code] for code in codes[mask].tolist()), key=lambda code: code != first
+        )
+        words = list(map(context.title, own_codes))
         return "; ".join(words[:_NAMED]) + (f" and {len(words) - _NAMED} more" if len(words) > _NAMED else "")
 
     both = np.logical_and.reduce(list(by_model.values()))

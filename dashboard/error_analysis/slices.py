@@ -67,13 +67,13 @@ def _save(context: AnalysisContext) -> None:
 def draw(context: AnalysisContext) -> None:
     """Which two, every metric of both with the difference, and what differs between their cases."""
     sets = case_sets(context.service, context.analysis)
-    names = {CHOSEN: "The chosen cases", REST: "All others of the same cases", **sets}
+    names = {CHOSEN: "The chosen cases", REST: "All other cases", **sets}
     keys = list(names)
     for key, usual in (("first", CHOSEN), ("second", REST)):
         if st.session_state[key] not in names:
             st.session_state[key] = usual
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        for key, label in (("first", "One"), ("second", "The other")):
+        for key, label in (("first", "First set"), ("second", "Second set")):
             st.selectbox(label, keys, format_func=names.__getitem__, width=320, **url_state.mirror(key, keys))
     one, other = (_mask(context, st.session_state[key]) for key in ("first", "second"))
     sizes = int(one.sum()), int(other.sum())
@@ -211,7 +211,7 @@ def shift_table(context: AnalysisContext, shifts: Sequence[Shift]) -> AnalysisTa
             ("", "kind", lambda s: s.kind),
             ("What", "", name),
             ("", "name", lambda s: s.name),
-            ("Measure", "measure", lambda s: number_cell(s.measure, ".3f")),
+            ("Measure", "measure", lambda s: number_cell(s.measure)),
             ("Changed most", "value moved most", most),
             ("", "first", lambda s: number_cell(s.first)),
             ("", "second", lambda s: number_cell(s.second)),

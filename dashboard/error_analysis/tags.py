@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import combinations
 from typing import Final
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.error_analysis.context import AnalysisContext, model_cell
+from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.scores.notes import NO_ERROR_NAME, author
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup, session
+from dashboard.shared.analysis import model_name
 from dashboard.shared.error_messages import message_of_errors, show_message
-from dashboard.shared.formatting import count, day, shortened
+from dashboard.shared.formatting import count, day, listing, shortened
 from dashboard.shared.view_switch import view_query
 from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
 from leader_core.workspace import NO_ERROR, ErrorKind, Note, RowTag, TagRow
@@ -26,9 +27,9 @@ _MOST_PAIRS: Final = 6
 _MOST_ROWS: Final = 50
 _HOW: Final = "Open a case in the research view, go to a row of the table of classes and press t: a digit chooses the kind."
 _KAPPA: Final = (
-    "Cohen's kappa over the rows that both have tagged (a class tagged alike for both models counts once): 1 is full "
+    "Cohen's kappa over what both have tagged (a class tagged alike for both models counts once): 1 is full "
     "agreement, 0 what chance would give. A dash: one answer only, so that chance and agreement cannot be distinguished. "
-    "With few rows one answer changes kappa much."
+    "With few of them one answer changes kappa much."
 )
 
 
@@ -49,7 +50,7 @@ def draw(context: AnalysisContext) -> None:
             _draw_disagreements(context, names, tags)
         newest = f"the newest {_MOST_ROWS}" if len(tags) > _MOST_ROWS else ""
         st.html(markup.panel_title("Tagged rows", newest))
-        st.html(row_table(context, names, tags[:_MOST_ROWS]).html())
+        st.html(row_table(context, names, tags[:_MOST_ROWS], merged=True).html())
         csv_row(
             "tags", lambda: row_table(context, names, tags), "The CSV holds every tag of the chosen cases."
         )
@@ -71,9 +72,9 @@ def tags_of(context: AnalysisContext, workspace: Workspace) -> list[RowTag]:
 
 
 def tag_summary(tags: Sequence[RowTag]) -> str:
-    """How many rows, cases and annotators."""
-    rows, cases, people = {t.row for t in tags}, {t.visit_id for t in tags}, {t.author for t in tags}
-    return f"{count(len(rows), 'row')} of {count(len(cases), 'case')}, by {count(len(people), 'annotator')}"
+    """How many answers of a model about a class, in how many cases, by how many annotators."""
+    answers, cases, people = {t.row for t in tags}, {t.visit_id for t in tags}, {t.author for t in tags}
+    return f"{count(len(answers), 'answer')} in {count(len(cases), 'case')}, by {count(len(people), 'annotator')}"
 
 
 def count_table(context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag]) -> AnalysisTable:
@@ -95,35 +96,45 @@ def count_table(context: AnalysisContext, names: Mapping[str, str], tags: Sequen
         sorted(of_kind, key=lambda kind: (kind == NO_ERROR, -len(of_kind[kind]), order.index(kind))),
         [
             ("Kind of error", "", lambda kind: names.get(kind, kind)),
-            ("Rows", "", lambda kind: len({tag.row for tag in of_kind[kind]})),
+            ("Answers", "", lambda kind: len({tag.row for tag in of_kind[kind]})),
             ("Cases", "", cases),
             *((person, "", by(person)) for person in people),
         ],
     )
 
 
-def row_table(context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag]) -> AnalysisTable:
-    """One row per tag; its case opens at the class."""
+def row_table(
+    context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag], *, merged: bool = False
+) -> AnalysisTable:
+    """One row per tag, where `merged` one for all models of which an annotator says the same; the case opens at the class."""
+    alike: dict[Hashable, list[RowTag]] = {}
+    for tag in tags:
+        said = (tag.visit_id, tag.code, tag.kind, tag.note, tag.author)
+        alike.setdefault(said if merged and tag.code else tag.tag_id, []).append(tag)
+    models = {same[0].tag_id: sorted((t.model for t in same), reverse=True) for same in alike.values()}
+
+    def model(tag: RowTag) -> TableCell:
+        return TableCell(tag.model, listing(map(model_name, filter(None, models[tag.tag_id]))))
 
     def case(tag: RowTag) -> TableCell:
         patient = str(tag.patient_id)
         where = context.title(tag.code) if tag.code else "the whole case"
         return TableCell(
-            tag.patient_id,
+            patient,
             patient,
             context.case_link(tag.visit_id, tag.code),
             f"Open patient {patient} at {where}",
         )
 
     return table_of(
-        tags,
+        [same[0] for same in alike.values()],
         [
             ("Patient", "patient_id", case),
             ("", "visit_id", lambda tag: tag.visit_id),
             ("", "class", lambda tag: tag.code),
             ("Class", "class_title", lambda tag: TableCell(context.title(tag.code) if tag.code else "",
                                                            context.titled(tag.code) if tag.code else "Whole case")),
-            ("Model", "model", lambda tag: model_cell(tag.model) if tag.model else None),
+            ("Model", "model", model),
             ("Tag", "tag", lambda tag: names.get(tag.kind, tag.kind)),
             ("Note", "note", lambda tag: TableCell(tag.note, tag.note)),
             ("By", "annotator", lambda tag: tag.author),
@@ -170,7 +181,7 @@ def agreement_table(names: Mapping[str, str], pairs: Sequence[Pair]) -> Analysis
         [
             ("Annotators", "annotators", lambda row: row[0]),
             ("Kind of error", "tag", lambda row: names.get(row[3].kind, row[3].kind) or "All kinds"),
-            ("Rows of both", "rows of both", lambda row: row[3].rows),
+            ("Judged by both", "judged by both", lambda row: row[3].rows),
             ("Agreed", "agreed", lambda row: row[3].agreed),
             ("Both saw it", "both", lambda row: row[3].both),
             ("First only", "first only", lambda row: row[3].first_only),
@@ -190,11 +201,12 @@ def _draw_disagreements(context: AnalysisContext, names: Mapping[str, str], tags
     split = [row for row, own in by_row.items() if len({tag.kind for tag in own}) > 1]
     if not split:
         return
-    with st.expander(f"{count(len(split), 'row')} tagged differently", icon=":material/difference:"):
+    number = len({row[:2] for row in split})
+    with st.expander(f"{count(number, 'class', 'classes')} tagged differently", icon=":material/difference:"):
         own = sorted(
             (tag for row in split for tag in by_row[row]), key=lambda tag: (split.index(tag.row), tag.author)
         )
-        st.html(row_table(context, names, own).html())
+        st.html(row_table(context, names, own, merged=True).html())
 
 
 def _draw_notes(context: AnalysisContext, workspace: Workspace) -> None:

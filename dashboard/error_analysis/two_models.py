@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 BINS: Final = 10
 _MARGIN: Final = 0.1
+_FIRST: Final = 25
+"""Classes that are shown before somebody asks for all."""
+_MORE: Final = "_more_classes"
 _STATES: Final = tuple((t, a, b) for t in (1, 0) for a in (1, 0) for b in (1, 0))
 """Ordered, chosen by the first, chosen by the second."""
 
@@ -44,7 +47,12 @@ def draw(context: AnalysisContext) -> None:
     st.html(markup.panel_title("Over all orders", "each at its own cut-off"))
     st.html(total_table(agreement).html())
     st.html(markup.panel_title("By class", "the largest difference first; every count opens its cases"))
-    st.html(class_table(context, agreement, _by_gap(agreement)).html())
+    indices = _by_gap(agreement)
+    most = len(indices) if st.session_state.get(_MORE) else _FIRST
+    st.html(class_table(context, agreement, indices[:most]).html())
+    if len(indices) > most:
+        st.button(f"Show all {len(indices)} classes", key="pair-more", on_click=st.session_state.update,
+                  args=({_MORE: True},))  # fmt: skip
     csv_row("two-models", lambda: class_table(context, agreement, range(len(context.analysis.codes))))
 
 

@@ -43,7 +43,7 @@ def identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("Trained on", f"{manifest.cohort.label}, {manifest.cohort.patients:,} patients"),
         ("Cohort digest", manifest.cohort.digest[:16]),
         ("Settings", manifest.preset),
-        ("Cut-off", f"{manifest.threshold:.2f}" + (f", {wording.threshold_rule(rule)}" if rule else "")),
+        ("Cut-off", f"{manifest.threshold:.3g}" + (f", {wording.threshold_rule(rule)}" if rule else "")),
     ]
     if manifest.base_model is not None:
         facts.append(("Base model", f"{manifest.base_model.id} (sha256 {manifest.base_model.sha256[:16]}…)"))

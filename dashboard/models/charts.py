@@ -44,6 +44,8 @@ def _line(name: str, bins: Sequence[Bin], colour: str, symbol: str, dash: str = 
 
 def training_curves(history: Sequence[Mapping[str, float]], model: str, mode: Mode) -> go.Figure | None:
     """Loss and validation metrics over training; None where there is nothing to draw."""
+    # The last step, where it comes right after a validation, has no curve of its own.
+    history = list({round(row["epoch"], 2): row for row in reversed(history)}.values())[::-1]
     by_title = {"Loss": measures(history, ("loss",)), "Validation": measures(history, _QUALITY)}
     panels = {title: lines for title, lines in by_title.items() if lines}
     if not panels:

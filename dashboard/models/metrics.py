@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dashboard.shared.analysis import METRICS
 from dashboard.shared.formatting import MISSING, percent
+from leader_core.evaluation import metrics
 from leader_core.evaluation.calibration import Calibration, Cutoff, KeptPromise
-from leader_core.evaluation.metrics import LABELS
 from leader_core.evaluation.record import StoredEvaluation
 from leader_core.model_folder import Manifest
 
+LABELS: Final[Mapping[str, str]] = {name: METRICS[name] for name in metrics.LABELS}
+"""Headings of tables, in the order of the paper's."""
 GROUPS: Final[Mapping[str, str]] = {
     "overall": "All cases",
     "single-visit": "First visit only",
@@ -123,32 +126,38 @@ def calibration_sentence(
 
 
 def promises(results: Sequence[KeptPromise]) -> Table:
-    """Each set's promised coverage against its coverage on test; a shortfall of more than two standard errors is marked."""
-    rows = []
-    for each in results:
+    """Sets down, promised coverage across: the coverage reached on test and the size of the set.
+
+    A shortfall of more than two standard errors is marked.
+    """
+
+    def reached(each: KeptPromise) -> str:
         short = each.confidence - each.kept > 2 * each.standard_error
-        rows.append(
-            [
-                _share(each.share),
-                percent(each.confidence),
-                f"{percent(each.kept, 1)} ± {percent(each.standard_error, 1)}{' ▼ short' if short else ''}",
-                f"{each.medications:.1f}",
-            ]
-        )
-    return ["The set holds", "Promised", "Reached", "Classes per case"], rows
+        return f"{percent(each.kept, 1)}{' ▼ short' if short else ''} ({each.medications:.1f} classes)"
+
+    return _by_confidence(
+        "in {} of cases", [(each.share, each.confidence, reached(each)) for each in results]
+    )
 
 
 def cutoffs(offered: Sequence[Cutoff]) -> Table:
-    """Each promise and the cut-off that is to keep it."""
-    rows = [
-        [
-            _share(each.share),
-            percent(each.confidence),
-            f"{each.cutoff:.3f}" if each.cutoff is not None else "no set keeps it",
-        ]
+    """Sets down, promised coverage across: the cut-off that is to keep the promise."""
+    cells = [
+        (each.share, each.confidence, MISSING if each.cutoff is None else f"{each.cutoff:.3f}")
         for each in offered
     ]
-    return ["The set holds", "Promised", "Cut-off"], rows
+    return _by_confidence("cut-off for {} of cases", cells)
+
+
+def _by_confidence(heading: str, cells: Sequence[tuple[float, float, str]]) -> Table:
+    """(share of what is ordered, confidence, text) as a table."""
+    confidences = sorted({confidence for _, confidence, _ in cells})
+    texts = {(share, confidence): text for share, confidence, text in cells}
+    rows = [
+        [_share(share), *(texts.get((share, confidence), MISSING) for confidence in confidences)]
+        for share in dict.fromkeys(share for share, _, _ in cells)
+    ]
+    return ["The set holds", *(heading.format(percent(confidence)) for confidence in confidences)], rows
 
 
 def _share(share: float) -> str:

@@ -206,7 +206,7 @@ def _promises(manifest: Manifest, evaluations: Sequence[StoredEvaluation]) -> No
     own = next((each for each in evaluations if each.conformal), None)
     if own is not None:
         title = f"Conformal sets, {count(own.cases, 'test case')}"
-        st.html(markup.panel_title(title, "promised and reached coverage"))
+        st.html(markup.panel_title(title, "promised in the heading, reached below it"))
         _table(*metrics.promises(own.conformal))
     elif manifest.calibration is not None:
         st.html(markup.panel_title("Conformal sets", "what is promised; not yet measured on test"))

@@ -12,13 +12,13 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.scores import explain_table, explanations
-from dashboard.scores.explain_panel import CLASS, how
+from dashboard.scores.explain_panel import CLASS, how, in_words
 from dashboard.server.service import Service
 from dashboard.shared import markup
 from dashboard.shared.formatting import signed
 from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
-from dashboard.shared.templates import macro
+from dashboard.shared.templates import macro, render
 from dashboard.shared.widgets import switch
 from leader_core import Prompt
 from leader_core.explain import Attribution
@@ -65,7 +65,9 @@ def _draw_marks(
     subject: Subject, code: str, attribution: Attribution, prompt: Prompt, titles: markup.Titles
 ) -> None:
     """The marked text, and what every section and phrase of it adds."""
-    st.html(markup.note(how(attribution)) + legend())
+    st.html(
+        markup.note(in_words(attribution)) + render("scores/exactness.html", text=how(attribution)) + legend()
+    )
     st.html(marked(prompt, attribution, str(st.session_state.get("level") or "phrase")))
     rows = explain_table.item_groups(subject.case, (attribution.values(), None), titles)
     st.html(
@@ -85,7 +87,7 @@ def _draw_marks(
             rows,
             caption=f"What changed the teacher's score of {code}, by phrase",
             most=14,
-            missing=("–", "not explained"),
+            models=("teacher",),
         )
     )
 

@@ -246,9 +246,9 @@ def _cut(engine: Engine, name: ModelName, case: Case) -> str:
 
 def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str) -> Facts:
     """Identifies the model, so that its scores can be computed again."""
-    cut_off = f"{recommendation.threshold:.2f}"
+    cut_off = f"{recommendation.threshold:.3g}"
     if abs(recommendation.threshold - manifest.threshold) > 1e-9:
-        cut_off += f", moved by the viewer from the model's own, {manifest.threshold:.2f}"
+        cut_off += f", moved by the viewer from the model's own, {manifest.threshold:.3g}"
     if manifest.threshold_rule:
         cut_off += f" ({wording.threshold_rule(manifest.threshold_rule)})"
     version = manifest.digest[:12] or "unknown"

@@ -184,7 +184,7 @@ def _which(key: comparison.Error, members: Sequence[comparison.Row], models: Seq
 def _model(name: str, answer: Scores, threshold: float) -> dict[str, Any]:
     ready = answer.recommendation is not None
     note = (
-        f"cut-off {threshold:.2f}"
+        f"cut-off {threshold:.3g}"
         if ready
         else {"loading": "loading", "running": "scoring"}.get(answer.status, "not available")
     )

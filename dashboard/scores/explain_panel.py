@@ -145,8 +145,9 @@ def in_words(value: object) -> str:
     """What an explanation says of the score, in a plain sentence."""
     if isinstance(value, Attribution):
         unread = f" {count(len(value.unread), 'code')} of it not read." if value.unread else ""
+        start = "An average patient" if value.model == "student" else "A prompt of average words"
         return (
-            f"An average patient scores {probability(value.baseline_probability)}; what the {value.model} read of this "
+            f"{start} scores {probability(value.baseline_probability)}; what the {value.model} read of this "
             f"case takes that to {probability(value.probability)}.{unread}"
         )
     if isinstance(value, Outcomes):
@@ -205,7 +206,7 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
         for item in flip.removed
     )
     who = wording.MODEL_LABELS[flip.model]
-    move = f"from {probability(flip.before)} to {probability(flip.after)}, cut-off {flip.threshold:.2f}"
+    move = f"from {probability(flip.before)} to {probability(flip.after)}, cut-off {flip.threshold:.3g}"
     if not flip.removed:
         return f"{who}: there is nothing to leave out."
     if not flip.flipped:

@@ -12,6 +12,7 @@ from dashboard.shared.formatting import signed
 from dashboard.shared.markup import Titles
 from dashboard.shared.templates import render
 from leader_core import Case
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.explain import Item
 
 _SECTIONS: Final = {
@@ -109,14 +110,16 @@ def table(
     summed: bool = True,
     missing: tuple[str, str] = ("not read", "not read"),
     heading: str = "What was read",
+    models: Sequence[ModelName] = MODEL_NAMES,
 ) -> str:
-    """Both models' bars on one scale, left of the middle what lowers the score and right of it what raises it.
+    """The models' bars on one scale, left of the middle what lowers the score and right of it what raises it.
 
     Args:
         most: rows shown in all; a group says how many more it has.
         summed: whether a group's value is the sum of its rows; else it was measured by itself.
         heading: of the first column.
         missing: the text in place of a value that is not there, for teacher and student.
+        models: those that have a column.
     """
     rows = sorted((row for group in groups for row in group.rows), key=lambda row: -row.size)
     shown = {id(row) for row in rows[:most]}
@@ -130,4 +133,5 @@ def table(
         summed=summed,
         missing=missing,
         heading=heading,
+        models=models,
     )

@@ -212,14 +212,18 @@ def write_tag(where: RowTagging, key: str) -> None:
     chosen = getattr(st.session_state.get(key), "tagged", None)
     if not isinstance(chosen, Mapping):
         return
+    shown_to = author()
     if access.current_account() is None:
         st.session_state[AUTHOR] = " ".join(str(chosen.get("author") or "").split())
     tags, code, kind = where.workspace.tags, str(chosen.get("code")), str(chosen.get("kind") or "")
     rows = [(where.visit_id, code, str(model)) for model in chosen.get("models") or ()]
+    # Whoever gave their initials just now has not seen the note of an earlier session: it stays.
+    unseen = {t.row: t.note for t in tags.all(where.visit_id) if t.author == author() != shown_to}
     with message_of_errors(TAG_MESSAGE):
         for row in rows:
             if kind:
-                tags.tag(where.patient_id, row, kind, note=str(chosen.get("note") or ""), author=author())
+                note = str(chosen.get("note") or "") or unseen.get(row, "")
+                tags.tag(where.patient_id, row, kind, note=note, author=author())
         for tag in tags.all(where.visit_id) if not kind else ():
             if tag.row in rows and tag.author == author():
                 tags.withdraw(tag)

@@ -1,5 +1,7 @@
 // A tag for one row of the comparison table: "t" opens the chooser, a digit answers. Read in front of comparison.js.
 
+const ANNOTATOR = "leader.annotator";
+
 function choice(name, label, checked, change) {
   const field = make("label", null, "choice");
   const radio = make("input");
@@ -50,7 +52,7 @@ function chooseTag(row, data, root, send) {
   if (asks) {
     const label = make("label", "Your initials", "line");
     name = make("input");
-    name.value = author;
+    name.value = author || sessionStorage.getItem(ANNOTATOR) || ""; // a reload asks nobody again
     name.maxLength = 80;
     label.append(name);
     dialog.append(label, warning);
@@ -69,6 +71,7 @@ function chooseTag(row, data, root, send) {
       name.focus();
       return;
     }
+    if (name) sessionStorage.setItem(ANNOTATOR, name.value);
     send({ code: row.code, models, kind, note: note.value, author: name ? name.value : "" });
     dialog.close();
   };
@@ -93,7 +96,7 @@ function chooseTag(row, data, root, send) {
   const close = make("button", "Cancel", "why");
   close.type = "button";
   close.onclick = () => dialog.close();
-  actions.append(close, make("span", "A digit chooses, n writes a note, Esc leaves.", "hint"));
+  actions.append(close, make("span", name && !name.value ? "Initials and Enter first; then a digit chooses, n writes a note." : "A digit chooses, n writes a note, Esc leaves.", "hint"));
   dialog.append(actions);
 
   dialog.onkeydown = (event) => {

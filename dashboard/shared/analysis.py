@@ -21,7 +21,6 @@ from leader_core.workspace import NO_ERROR
 METRICS: Final[Mapping[str, str]] = {
     **{name: metrics.LABELS[name] for name in metrics.METRICS},
     "medications": "Classes suggested",
-    "ddi_rate": "Interaction rate",
 }
 METRIC_MEANINGS: Final[Mapping[str, str]] = {
     "prauc": "mean over cases of the average precision of the ranking",

@@ -155,7 +155,7 @@ GLOSSARY: Final[dict[str, str]] = {
     "Recall": "Of the classes ordered, the share that was suggested.",
     "PRAUC": "Average precision of a case's ranking of classes, over all cut-offs; the mean over cases.",
     "DDI rate": "Of the pairs among suggested classes, the share that a statistical table lists; it knows no severity.",
-    "Medications": "How many classes are suggested for a case; in a table, the mean over cases.",
+    "Classes suggested": "How many classes are suggested for a case; in a table, the mean over cases.",
     "Loss": "What training lowers: how far scores are from the orders, and where distilled from the teacher's states.",
     "Alerts": "What the tables list about drugs together, with the diagnoses, or twice the same; unlisted is not safe.",
     "Log-odds": "The scale on which shares of a score add up: 0 is a score of 0.5, 1 more is a score of 0.73.",

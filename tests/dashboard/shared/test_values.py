@@ -250,7 +250,16 @@ def test_numbers_never_claim_certainty() -> None:
 
 def test_validation_tables_of_either_shape() -> None:
     headings, rows = metrics.table(manifest("teacher").validation, "Validation")
-    assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard", "F1", "DDI rate", "Medications"]
+    assert headings == [
+        "Measured on",
+        "Group",
+        "Cases",
+        "PRAUC",
+        "Jaccard",
+        "F1",
+        "DDI rate",
+        "Classes suggested",
+    ]
     assert rows[0][:2] == ["Validation", "All cases"]
     assert rows[0][3:5] == ["0.710 (0.702 to 0.718)", "0.480 (0.471 to 0.489)"]
     assert rows[0][6:] == ["0.061 (0.059 to 0.063)", "14.2 (13.8 to 14.6)"]
