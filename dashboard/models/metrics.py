@@ -143,7 +143,7 @@ def promises(results: Sequence[KeptPromise]) -> Table:
 def cutoffs(offered: Sequence[Cutoff]) -> Table:
     """Sets down, promised coverage across: the cut-off that is to keep the promise."""
     cells = [
-        (each.share, each.confidence, MISSING if each.cutoff is None else f"{each.cutoff:.3f}")
+        (each.share, each.confidence, "no set keeps it" if each.cutoff is None else f"{each.cutoff:.3f}")
         for each in offered
     ]
     return _by_confidence("cut-off for {} of cases", cells)

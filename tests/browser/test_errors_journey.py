@@ -184,5 +184,5 @@ def test_rows_are_tagged_by_key_from_class_to_case_to_case(visit: Visit) -> None
     page.keyboard.press("0")
     expect(row.locator(".tagged").first).to_contain_text("No error")
     page.goto(f"{visitor.base}/errors?of=all&part=notes&view=research")
-    expect(page.get_by_text(re.compile(r"^\d rows of 2 cases, by 1 annotator"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d answers in 2 cases, by 1 annotator"))).to_be_visible()
     visitor.unharmed()

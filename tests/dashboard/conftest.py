@@ -107,7 +107,9 @@ def text(test: AppTest) -> str:
     pieces = [e.value for e in test.html if not e.value.startswith("<style") and folded not in e.value]
     for kind in ("markdown", "caption", "warning", "error", "info", "button"):
         pieces += [str(getattr(e, "value", "")) + str(getattr(e, "label", "")) for e in getattr(test, kind)]
-    return re.sub(r"\\([\\`*_\[\]<>$~!|#&:.+)-])", r"\1", "\n".join(pieces))  # as a browser shows it
+    return re.sub(
+        r"\\([\\`*_\[\]<>$~!|#&:.+)-])", r"\1", "\n".join(pieces).replace("<wbr>", "")
+    )  # as a browser shows it
 
 
 def component_data(test: AppTest, name: str) -> dict[str, Any]:

