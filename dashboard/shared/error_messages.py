@@ -23,6 +23,8 @@ from leader_core import LeaderError, NotFoundError
 log = logging.getLogger("leader.dashboard")
 
 P = ParamSpec("P")
+UNSAVED: Final = "_unsaved_note"
+"""Session key of a note's text while it cannot be saved."""
 LONGEST: Final = 300
 """Characters of a notice."""
 
@@ -30,6 +32,13 @@ LONGEST: Final = 300
 def notice(text: str, kind: Literal["error", "warning", "success"] = "error", icon: str = "error") -> None:
     """A message on the page, as text and never as markup, of at most `LONGEST` characters."""
     getattr(st, kind)(plain(text, LONGEST), icon=f":material/{icon}:")
+
+
+def session_ended(what_to_do: str) -> None:
+    """Say so, with the note that could not be saved for it: loading the page again would lose it."""
+    notice(f"Your session has ended: {what_to_do}.", "warning", "lock")
+    if text := st.session_state.get(UNSAVED):
+        st.html(markup.unsaved(text))  # an element that the browser has already: it gets no more files
 
 
 @contextmanager
@@ -77,7 +86,7 @@ def fragment(draw: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(draw)
     def allowed(*args: P.args, **kwargs: P.kwargs) -> None:
         if access.sign_in() and access.current_account() is None:
-            notice("Your session has ended: load this page again to sign in.", "warning", "lock")
+            session_ended("load this page again to sign in")
         else:
             draw(*args, **kwargs)
 

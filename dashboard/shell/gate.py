@@ -13,7 +13,7 @@ import json
 import logging
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -207,20 +207,28 @@ def _admitted(headers: Headers) -> bool:
         return False
 
 
-def _plain_run() -> Message:
-    """A page's message that says nothing but that it is to be drawn; no form is handed in and no button pressed with it."""
-    message = BackMsg()
-    message.rerun_script.SetInParent()
-    return {"type": "websocket.receive", "bytes": message.SerializeToString()}
+def _only_drawn(message: Message) -> Message:
+    """A message of a page whose session has ended, which only has it drawn: it says so, and shows what could not be saved.
+    Nobody may write then, and files are not handed out.
+    """
+    given, plain = BackMsg(), BackMsg()
+    plain.rerun_script.SetInParent()
+    with suppress(Exception):  # of protobuf, as below
+        given.ParseFromString(message.get("bytes") or b"")
+    return (
+        message
+        if given.WhichOneof("type") == "rerun_script"
+        else {**message, "bytes": plain.SerializeToString()}
+    )
 
 
 def _while_signed_in(token: str, receive: Receive) -> Receive:
-    """Messages of a page, until its session has ended: then each only has the page drawn, which says so and nothing else."""
+    """Messages of a page, until its session has ended: then each only has the page drawn, which says so."""
 
     async def checked() -> Message:
         message = await receive()
         if message["type"] == "websocket.receive" and not _signed_in(token):
-            return _plain_run()
+            return _only_drawn(message)
         return message
 
     return checked
@@ -236,7 +244,7 @@ def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
         if message["type"] == "websocket.receive":
             before, admitted = admitted, _admitted(headers)
             if before and not admitted:
-                return _plain_run()
+                return _only_drawn(message)
         return message
 
     return checked

@@ -17,7 +17,7 @@ from dashboard.server import access, answers, audit
 from dashboard.server.service import get_service, reopen, student_gone
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, navigation, theme, view_switch, wording
-from dashboard.shared.error_messages import guarded, notice
+from dashboard.shared.error_messages import guarded, notice, session_ended
 from dashboard.shared.templates import render
 from dashboard.shell import frame
 from leader_core import LeaderError
@@ -120,10 +120,10 @@ def signed_in() -> bool:
             access.admit(account)
         return True
     if access.sign_in() == "password":
-        st.warning("Your session has ended: load this page again to sign in.", icon=":material/lock:")
+        session_ended("load this page again to sign in")
     elif st.user.get("is_logged_in"):
         if access.provider_session_ended():
-            st.warning("Your session has ended: sign out, then sign in again.", icon=":material/lock:")
+            session_ended("sign out, then sign in again")
         else:
             st.error("Your address has no role here: ask an administrator to add it.", icon=":material/lock:")
         st.button("Sign out", on_click=st.logout)

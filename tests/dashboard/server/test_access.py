@@ -582,10 +582,18 @@ def test_a_page_that_is_open_ends_with_its_session(
     async def receive() -> Any:
         return {"type": "websocket.receive", "bytes": b"a click"}
 
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    plain, file = BackMsg(), BackMsg()
+    plain.rerun_script.SetInParent()
+    file.backend_operation_request.deferred_file.SetInParent()
+    drawn = {"type": "websocket.receive", "bytes": plain.SerializeToString()}
     channel = gate._while_signed_in(token, receive)
     assert _run(channel())["type"] == "websocket.receive"  # type: ignore[arg-type]
     access.sessions().end(token)
-    assert _run(channel()) == gate._plain_run()  # type: ignore[arg-type]
+    assert _run(channel()) == drawn  # type: ignore[arg-type]
+    sent = {"type": "websocket.receive", "bytes": file.SerializeToString()}
+    assert gate._only_drawn(sent) == drawn and gate._only_drawn(drawn) is drawn
     token = access.sessions().begin("ann", PASSWORD) or ""
     monkeypatch.setenv(audit.FILE, str(users.path.parent))  # a folder: nothing can be recorded
     leaving = Request({"type": "http", "headers": [(b"cookie", f"{access.COOKIE}={token}".encode())]})
@@ -594,7 +602,7 @@ def test_a_page_that_is_open_ends_with_its_session(
     users.path.write_text("no longer readable")
     refused = _run(sign_in._sign_in(Request(*_form_request([(b"name=ann&password=b", False)]))))
     assert refused.status_code == 503 and str(users.path).encode() not in refused.body
-    assert _run(gate._while_signed_in(token, receive)()) == gate._plain_run()  # type: ignore[arg-type]
+    assert _run(gate._while_signed_in(token, receive)()) == drawn  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
