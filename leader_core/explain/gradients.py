@@ -206,7 +206,9 @@ def _linear_shares(
     shares = np.zeros(len(codes) + len(profile))
     start = 0.0
     if (path := model.linear) is not None:
-        weight = (path.factor * path.added(column, model.codes.weight)).double().cpu().numpy()  # (columns,)
+        weight = (
+            (path.factor * path.table(model.codes.weight)[:, column]).double().cpu().numpy()
+        )  # (columns,)
         earlier = np.array([item.visit != current for item in codes], dtype=bool)
         times = np.bincount(tokens[earlier], minlength=layout.tokens)
         for i, token in enumerate(tokens.tolist()):

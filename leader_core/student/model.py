@@ -131,6 +131,7 @@ class LinearPath(nn.Module):
         self.scale = 1.0 if width is None else width**-0.5  # an embedding of random numbers then has length 1
         self.register_buffer("average", torch.zeros(layout.medications))
         self.average: Tensor  # (M,) log-odds added to the average training case
+        self.folded: Tensor | None = None  # (columns, M) all of it, see `fold`
         self.factor = 1.0
         self.dropout = 0.0  # share of a case's columns that a training step leaves out
 
@@ -139,6 +140,18 @@ class LinearPath(nn.Module):
         device = self.weight.device
         columns = to_tensor(inputs.columns.values.astype(np.int64), device)
         offsets = to_tensor(inputs.columns.offsets.astype(np.int32), device)
+        if self.folded is not None:
+            added = functional.embedding_bag(
+                columns, self.folded, offsets, mode="sum", include_last_offset=True
+            )
+        else:
+            added = self._by_part(inputs.columns, columns, offsets, embed)
+        return added if self.factor == 1 else self.factor * added + (1 - self.factor) * self.average
+
+    def _by_part(
+        self, cases: Ragged, columns: Tensor, offsets: Tensor, embed: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """The same while the weights are learned."""
         rows = self.row[columns]
         present = None
         if self.training:
@@ -156,8 +169,8 @@ class LinearPath(nn.Module):
             padding_idx=0 if self.training else None,  # row 0 adds nothing; without it the pass is quicker
         )
         if self.embedded is not None:
-            added = added + self._of_embeddings(inputs.columns, columns, embed) @ self.embedded
-        return added if self.factor == 1 else self.factor * added + (1 - self.factor) * self.average
+            added = added + self._of_embeddings(cases, columns, embed) @ self.embedded
+        return added
 
     def _of_embeddings(self, cases: Ragged, columns: Tensor, embed: Callable[[Tensor], Tensor]) -> Tensor:
         """(B, 2D) sums of the embeddings of each case's codes, of the current visit and of earlier ones."""
@@ -167,15 +180,22 @@ class LinearPath(nn.Module):
         sums = vectors.new_zeros(2 * len(cases), vectors.shape[1])
         return sums.index_add(0, half[codes], vectors).view(len(cases), -1)
 
-    def added(self, medication: int, table: Tensor) -> Tensor:
-        """(columns,) what each column adds to the log-odds of one class, before the factor; `table`: (tokens, D) the codes'
-        embeddings."""
-        weight = self.weight[:, medication]
-        result = weight[self.row] if self.category is None else weight[self.row] + weight[self.category]
+    def table(self, embeddings: Tensor) -> Tensor:
+        """(columns, M) what each column adds to the log-odds, before the factor; `embeddings`: (tokens, D) of the codes."""
+        if self.folded is not None:
+            return self.folded
+        table = self.weight[self.row]
+        if self.category is not None:
+            table = table + self.weight[self.category]
         if self.embedded is not None:
-            maps = self.embedded[:, medication].view(2, -1)
-            result[: 2 * self.tokens] += self.scale * (maps @ table.T).flatten()
-        return result
+            maps = self.embedded.view(2, -1, table.shape[1])
+            table[: 2 * self.tokens] += self.scale * (embeddings @ maps).flatten(0, 1)
+        return table
+
+    def fold(self, embeddings: Tensor) -> None:
+        """Score from now on by one row for every column: half the time, for weights that do not change any more."""
+        with torch.no_grad():
+            self.folded = self.table(embeddings)
 
 
 class CarryOver(nn.Module):

@@ -46,6 +46,8 @@ class StudentScorer(ModelScorer):
         super().__init__(manifest, vocabularies)
         self.config: Final = config
         self.model: Final = model.eval().requires_grad_(False)
+        if model.linear is not None:
+            model.linear.fold(model.codes.weight)
         self.encoder: Final = Encoder(config, vocabularies)
         self._reader: _TitleReader | None = None
 

@@ -95,8 +95,7 @@ def finish_linear(path: LinearPath, encoded: EncodedCases, embeddings: torch.Ten
         for start, rows in zip(layout.profile_starts.tolist(), layout.profile, strict=True):
             field = slice(start, start + rows)
             path.weight[path.row[start]] = shares[field] @ path.weight[path.row[field]]
-        for medication in range(layout.medications):
-            path.average[medication] = shares @ path.added(medication, embeddings)
+        path.average.copy_(shares @ path.table(embeddings))
 
 
 def set_usual_time(carry_over: CarryOver, days: np.ndarray) -> None:
