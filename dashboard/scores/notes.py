@@ -220,7 +220,8 @@ def write_tag(where: RowTagging, key: str) -> None:
     tags, code, kind = where.workspace.tags, str(chosen.get("code")), str(chosen.get("kind") or "")
     rows = [(where.visit_id, code, str(model)) for model in chosen.get("models") or ()]
     # Whoever gave their initials just now has not seen the note of an earlier session: it stays.
-    unseen = {t.row: t.note for t in tags.all(where.visit_id) if t.author == author() != shown_to}
+    own = [tag for tag in tags.all(where.visit_id) if tag.author == author()]
+    unseen = {tag.row: tag.note for tag in own} if author() != shown_to else {}
     with message_of_errors(TAG_MESSAGE):
         for row in rows:
             if kind:

@@ -42,6 +42,8 @@ def test_the_prompt_is_marked_on_request_and_a_link_shows_the_marks_again(
             again.click()
     expect(marks.first).to_be_visible()
     assert text.inner_text() == read, "the very text that the teacher reads"
+    expect(page.get_by_text("A prompt of average words scores")).to_be_visible()
+    page.get_by_text("How exact this is").click()
     expect(page.get_by_text("The shares add up")).to_be_visible()
     expect(marks.first).to_have_attribute("title", re.compile(r"^[+−]\d\.\d\d log-odds$"))
     expect(page).to_have_url(re.compile("mode=salience.*explain=C07A"))
