@@ -373,6 +373,9 @@ def test_a_row_is_tagged_on_the_case_page(
         ("teacher", "AB", "chronic", "n"), ("student", "AB", "chronic", "n"), ("student", "CD", "none", "n"),
     }  # fmt: skip
     assert [tag["kind"] for tag in where.own()[code]] == ["none"], "the tags of another annotator do not show"
+    choose(author="AB", kind="acute", note="")
+    notes = {(tag.kind, tag.note) for tag in workspace.tags.all(visit) if tag.author == "AB"}
+    assert notes == {("acute", "n")}, "who gives their initials anew has not seen their note, and keeps it"
     choose(author="AB", kind="")
     assert [tag.author for tag in workspace.tags.all()] == ["CD"]
 
