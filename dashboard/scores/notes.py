@@ -219,7 +219,7 @@ def write_tag(where: RowTagging, key: str) -> None:
         st.session_state[AUTHOR] = " ".join(str(chosen.get("author") or "").split())
     tags, code, kind = where.workspace.tags, str(chosen.get("code")), str(chosen.get("kind") or "")
     rows = [(where.visit_id, code, str(model)) for model in chosen.get("models") or ()]
-    # Whoever gave their initials just now has not seen the note of an earlier session: it stays.
+    # Somebody who gives their initials now has not seen the note of their earlier session: it stays.
     own = [tag for tag in tags.all(where.visit_id) if tag.author == author()]
     unseen = {tag.row: tag.note for tag in own} if author() != shown_to else {}
     with message_of_errors(TAG_MESSAGE):

@@ -46,7 +46,7 @@ async def _sign_in(request: Request) -> Response:
     name, device = name.strip().lower()[:64], request.cookies.get(access.DEVICE_COOKIE, "")
     turn = object()
     try:
-        # A flood of strangers' tries fills the places; it does not keep out whoever has signed in here before.
+        # A flood of strangers' tries fills the places; people who have signed in from this browser before come in.
         if len(_waiting) >= _MOST_WAITING and not access.sessions().users.is_device(name, device):
             return _form("Too many people are signing in at this moment: try again.", 503)
         _waiting.add(turn)

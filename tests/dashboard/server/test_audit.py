@@ -44,7 +44,7 @@ def test_a_case_is_recorded_once_when_it_is_opened(open_page: OpenPage, log: Pat
 def test_a_page_that_was_left_open_is_another_ones_from_the_start(
     open_page: OpenPage, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A browser goes on with the session of the page, whoever has signed in there meanwhile."""
+    """A browser goes on with the session of the page, also when another account has signed in there meanwhile."""
     monkeypatch.setenv(access.USERS, "users.json")
     monkeypatch.setattr(access, "current_account", lambda: Account("ann", "annotator"))
     page = open_page("case", patient=str(TEST_PATIENT))
