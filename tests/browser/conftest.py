@@ -149,7 +149,7 @@ def started(command: list[str], environment: dict[str, str], port: int = 0) -> I
             _wait_for(f"{base}/_stcore/health", process)
             yield base
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            process.wait(60)
             log.seek(0)
             last = log.read().splitlines()[-3:]
             assert last[-1:] == ["stopped"], last
