@@ -89,8 +89,6 @@ def _box(part: SearchPart) -> dict[str, Any]:
         )
     elif part.concepts:
         listed, what = part.titles, part.title if len(part.concepts) == 1 else ""
-    elif part.person:
-        listed, what = (), part.title
     else:
         listed, what = (), f"{part.title}: nobody here has this code" if part.title else "not understood"
     total = len(part.orders) if part.drug else len(part.concepts)
@@ -111,7 +109,7 @@ def without_unknown(reading: SearchReading) -> str:
     for clause in reading.clauses:
         alternatives = []
         for parts in clause.alternatives:
-            known = [part.text for part in parts if part.concepts or part.orders or part.person]
+            known = [part.text for part in parts if part.concepts or part.orders]
             left_out = left_out or len(known) < len(parts)
             if known:
                 alternatives.append(" and ".join(known) if len(clause.alternatives) == 1 else " ".join(known))

@@ -1,4 +1,4 @@
-"""The patients of a cohort as arrays: sex, age, and who ever had each code.
+"""The patients of a cohort as arrays: who ever had each code.
 
 Who matches a search is worked out outside the database: every code's patients are held as positions in the sorted list of
 ids, four bytes each, so that a text of any number of codes is a few passes over one byte per patient.
@@ -13,26 +13,18 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.search.persons import Person
-
 _BLOCK: Final = 1_000_000
-_PEOPLE: Final = """
-SELECT patient_id, coalesce(age, -1) AS age, coalesce(gender = 'F', false) AS female, coalesce(gender = 'M', false) AS male
-FROM worklist ORDER BY patient_id
-"""
 
 
 class PatientCodes:
     """Who is who, and which patients ever had each concept.
 
-    N ids in order with sex and age at the last visit, and for concept c the positions `starts[c]:starts[c + 1]`.
+    N ids in order, and for concept c the positions `starts[c]:starts[c + 1]`.
     """
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        people = cursor.execute(_PEOPLE).fetchnumpy()
-        self.ids: NDArray[np.int64] = people["patient_id"].astype(np.int64)
-        self._ages: NDArray[np.int16] = people["age"].astype(np.int16)
-        self._sexes = {"F": people["female"].astype(np.bool_), "M": people["male"].astype(np.bool_)}
+        ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()["patient_id"]
+        self.ids: NDArray[np.int64] = ids.astype(np.int64)
         concepts: list[NDArray[np.int32]] = []
         positions: list[NDArray[np.int32]] = []
         for block in cursor.sql("SELECT concept_id, patient_id FROM patient_codes").to_arrow_reader(_BLOCK):
@@ -45,14 +37,6 @@ class PatientCodes:
             every, self._positions = every[order], self._positions[order]
         last = int(every[-1]) if len(every) else -1
         self._starts = np.searchsorted(every, np.arange(last + 2))
-
-    def of_person(self, person: Person) -> NDArray[np.bool_]:
-        """(N,) who is of this sex and age; an age that is not known is none."""
-        low, high = person.ages
-        matches = (self._ages >= low) & (self._ages <= high)
-        if person.ages == Person().ages:
-            matches[:] = True
-        return matches & self._sexes[person.sex] if person.sex else matches
 
     def having(self, concepts: Sequence[int]) -> NDArray[np.bool_]:
         """(N,) who has any of the concepts."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from leader_core.cohort.patient_codes import PatientCodes
 from leader_core.search.index import CodeIndex, CodeTable
 from leader_core.search.matching import BestMatches, best_matches, title_matches
-from leader_core.search.persons import OLD, VAGUE, Person, person_of_word, read_person
 from leader_core.search.query import SearchTerm, parse
 from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fold, search_words, spellings
 from leader_core.terminology.drug_names import read_drug
@@ -26,6 +25,10 @@ MOST_TITLES: Final = 30
 """How many of the codes behind words of a search are listed."""
 _PATIENT: Final = re.compile(r"\s*(?:patient|id|#)?\s*#?\s*(\d{1,18})\s*", re.IGNORECASE)
 _ARTICLES: Final = frozenset(("a", "an"))
+_PERSONS: Final = frozenset(
+    "old older aged young younger elderly adult adults child children male males female females".split()
+)
+"""By themselves these say whom a search asks for, which the filters of sex and age know; in a title they are words of it."""
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'s\b)?|[^A-Za-z0-9]+")
 
 _TEXTS: Final = "SELECT drug, count(*) AS orders FROM orders GROUP BY drug ORDER BY drug"
@@ -54,7 +57,6 @@ class SearchPart:
     drug: str = ""  # where the words name a drug: its name; its orders count then, and not the class
     orders: tuple[str, ...] = ()  # the order texts that name the drug
     readable: bool = True  # False for another script
-    person: Person | None = None  # where the words are a sex or an age, which `title` says
 
 
 Alternatives = tuple[tuple[SearchPart, ...], ...]
@@ -139,7 +141,7 @@ class PatientSearch:
         """
         reading = self.read(text)
         included = [c for c in reading.clauses if not c.excluded]
-        excluded = [c for c in reading.clauses if c.excluded and (c.patients or _of_persons(c))]
+        excluded = [c for c in reading.clauses if c.excluded and c.patients]
         matches = np.full(len(self._codes.ids), bool(included or excluded))
         for clause in included:
             matches &= self._meeting(clause.alternatives)
@@ -167,12 +169,8 @@ class PatientSearch:
         """A term as one thing where a code has all its words, else as the longest runs of words that are one thing."""
         if not term.readable:
             return (SearchPart(term.text, readable=False),)
-        if term.person is not None:
-            return (_person_part(term.text, term.person),)
         if term.quoted:
             return (self._part(f"“{term.text}”", best_matches(self._own, term.text, quoted=True)),)
-        if term.text.lower() in OLD and (person := read_person(term.text)):
-            return (_person_part(term.text, person),)
         words = term.text.split()
         while len(words) > 1 and words[0].lower() in SMALL_WORDS:  # "with CHF"
             words.pop(0)
@@ -228,9 +226,7 @@ class PatientSearch:
         return BestMatches() if matches.inside or (len(words[0]) == 2 and not matches.in_words) else matches
 
     def _part(self, text: str, matches: BestMatches) -> SearchPart:
-        if person := person_of_word(text):
-            return _person_part(text, person)
-        if text.lower() in VAGUE:  # an age or an earlier illness: nobody can know which
+        if text.lower() in _PERSONS:
             return SearchPart(text)
         abbreviated = all(len(word) == 1 for word in fold(text).split())
         if matches.kind == "medication":
@@ -255,9 +251,7 @@ class PatientSearch:
         return met
 
     def _having(self, part: SearchPart) -> NDArray[np.bool_]:
-        """(N,) who is of a part's sex and age, or has a code, or for a drug an order, of it."""
-        if part.person is not None:
-            return self._codes.of_person(part.person)
+        """(N,) who has a code, or for a drug an order, of a part."""
         if part.drug:
             return self._drugs.having(part.orders)
         return self._codes.having(part.concepts)
@@ -331,15 +325,6 @@ class DrugSearch:
         """Which of the order texts each of these patients has; without patients who have none."""
         values = {"patients": list(patient_ids), "drugs": list(texts)}
         return dict(self._connect().execute(_ORDERED, values).fetchall())
-
-
-def _of_persons(clause: SearchClause) -> bool:
-    return all(part.person for alternative in clause.alternatives for part in alternative)
-
-
-def _person_part(text: str, person: Person) -> SearchPart:
-    aged = person.ages != Person().ages
-    return SearchPart(text, title=f"{person}{' at the last visit' if aged else ''}", person=person)
 
 
 def code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:

@@ -1,9 +1,9 @@
 """What a search of patients asks for: terms that all must match, alternatives, exclusions, and what cannot be read.
 
 Commas, semicolons and "and" separate terms; "or" gives alternatives of one term; "not", "without" or a minus before a word
-exclude a term; quotation marks hold words together. Sex and age ("women over 70", "65 yo male") are a term of their own; words
-such as "patients" or "please" are not looked up among the titles of codes. No word of a text disappears: each is in a term, is
-one of these operators, or is listed as unread.
+exclude a term; quotation marks hold words together. Sex and age ("women over 70") have filters of their own, and like
+"patients" or "please" are not looked up among the titles of codes. No word of a text disappears: each is in a term, is one of
+these operators, or is listed as unread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from leader_core.search.persons import PHRASE, Person, read_person
 from leader_core.search.words import LONGEST_TEXT, fold
 
 AND: Final = frozenset(("and", "&", "&&", "+", "plus", "but"))
@@ -22,9 +21,12 @@ _NO_DENIAL: Final = frozenset(("specified", "stated", "elsewhere", "otherwise", 
 """After "not" these belong to a title: "site not specified"."""
 _GREEK: Final = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta"})
 _QUOTES: Final = '"“”„«»'
+_AGE: Final = (
+    r"(?:(?:over|under|above|below|aged?)\s+\d{1,3}|\d{1,3}[\s-]*(?:y/?o|years?|yrs?)(?:[\s-]old)?|\d{2,3}\+)"
+)
 _PIECE: Final = re.compile(
     rf"[{_QUOTES}]([^{_QUOTES}]*)(?:[{_QUOTES}]|$)|([,;\n]+)"
-    rf"|((?:{PHRASE})(?![^\s,;{_QUOTES}]))|([^\s,;{_QUOTES}]+)",
+    rf"|({_AGE}(?![^\s,;{_QUOTES}]))|([^\s,;{_QUOTES}]+)",
     re.IGNORECASE,
 )
 _MEASURES: Final = frozenset(
@@ -33,7 +35,7 @@ _MEASURES: Final = frozenset(
 """After these "over 40" is no age."""
 _ASIDE: Final = frozenset(
     "patient patients person people please find show search list give me who whose has have had having "
-    "is are was were very".split()
+    "is are was were very woman women man men lady ladies girl girls boy boys".split()
 )
 """Words of a request that name nothing to look for."""
 _MINUS: Final = "-\N{EN DASH}\N{MINUS SIGN}!"
@@ -50,7 +52,6 @@ class SearchTerm:
     text: str
     quoted: bool = False  # the words in just this order
     readable: bool = True  # False for another script
-    person: Person | None = None  # where the words are a sex or an age
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +81,13 @@ def parse(text: str) -> ParsedSearch:
     shown, rest = _within_limit(text)
     builder = _Builder()
     for match in _PIECE.finditer(shown):
-        quoted, separator, person, word = match.groups()
+        quoted, separator, age, word = match.groups()
         if quoted is not None:
             builder.quote(quoted)
         elif separator:
             builder.end_clause()
-        elif person:
-            builder.person(person)
+        elif age:
+            builder.age(age)
         else:
             builder.word(word)
     builder.end_clause()
@@ -128,20 +129,14 @@ class _Builder:
         else:
             self._plain(raw)
 
-    def person(self, raw: str) -> None:
-        """Sex and age are a term of their own; after "BMI" a number is no age."""
+    def age(self, raw: str) -> None:
+        """An age is listed as unread; after "BMI" a number is none."""
         if self._words and self._words[-1].lower() in _MEASURES:
             for word in raw.split():
                 self.word(word)
             return
-        person = read_person(raw)
-        if person is None:
-            self.unread.append(raw)
-            return
         self._end_term()
-        self._terms_end_here()
-        self._terms.append(SearchTerm(raw, person=person))
-        self._last_operator = ""
+        self.unread.append(raw)
 
     def quote(self, inner: str) -> None:
         """Words in quotation marks are a term of their own."""

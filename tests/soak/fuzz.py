@@ -113,7 +113,7 @@ def seeds(parser: str) -> list[bytes]:
                          b"icd_code,icd_version\n4280,9\nI10,10", b"warfarin 5 mg PO\nB01AA03", b"['4280', '4019']"],
         "ndc_map": [b"ndc,atc3\n00006494300,J07A\n0006-4943,J07AB01\n", b"NDC;RXCUI;ATC4\n1;2;A01A\n",
                     b"source\ttarget\n00006494300\tJ07A\n", "ndc,atc3\n1,A01A\n".encode("utf-16")],
-        "search": [b"heart failure, over 70", b"Male 65 CHF on warfarin", b"428.0; not diabetes", b'"atrial fibrillation"',
+        "search": [b"heart failure, over 70", b"CHF on warfarin", b"428.0; not diabetes", b'"atrial fibrillation"',
                    b"'; drop table x;--", b"patients with sepsis aged 40 to 60", b"10"],
         "drug_names": drugs,
     }[parser]  # fmt: skip

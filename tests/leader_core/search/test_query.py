@@ -53,22 +53,13 @@ OPERATORS = ("and", "OR", "not", "without", "-", "+", "&", "or", "but")
         ("1'='1", ["?1'='1"], ()),
         ("COVID-19 and β-blocker", ["COVID-19", "beta-blocker"], ()),
         ("heart or", ["heart"], ()),
-        ("over 70", ["{71 years or older}"], ()),
-        ("Male 65 CHF", ["{male, 65 years}", "CHF"], ()),
-        ("70-year-old woman with pneumonia", ["{female, 70 years}", "with pneumonia"], ()),
-        ("68F AKI", ["{female, 68 years}", "AKI"], ()),
-        ("CHF not over 70", ["CHF", "not {71 years or older}"], ()),
-        ("women or CHF", ["{female} | CHF"], ()),
-        ("old man, between 60 and 70", ["{male, 65 years or older}", "{60 to 70 years}"], ()),
-        ("older patients 70+", ["{65 years or older}", "{70 years or older}"], ()),
-        ("60-70 year old men, age<40", ["{male, 60 to 70 years}", "{under 40 years}"], ()),
-        ("boys and ladies", ["{male, under 18 years}", "{female}"], ()),
-        ("elderly, old stroke, female", ["elderly", "old stroke", "female"], ()),
+        ("CHF over 70", ["CHF"], ("over 70",)),
+        ("70-year-old woman with pneumonia", ["with pneumonia"], ("70-year-old", "woman")),
+        ("old stroke, female breast cancer", ["old stroke", "female breast cancer"], ()),
         ("glucose over 200", ["glucose"], ("over 200",)),
-        ("INR over 3", ["INR over 3"], ()),
         ("not patients with CHF", ["not with CHF"], ("patients",)),
         ("BMI over 40", ["BMI over 40"], ()),
-        ("type 2 diabetes, female breast cancer", ["type 2 diabetes", "female breast cancer"], ()),
+        ("type 2 diabetes, 0.9 saline", ["type 2 diabetes", "0.9 saline"], ()),
         ("please find CHF", ["CHF"], ("please", "find")),
         ('"over 70"', ["“over 70”"], ()),
         ("***", [], ("***",)),
@@ -81,16 +72,7 @@ def test_a_search_is_read_as_a_person_means_it(
     parsed = parse(text)
     read = []
     for clause in parsed.clauses:
-        terms = [
-            f"{{{t.person}}}"
-            if t.person
-            else f"“{t.text}”"
-            if t.quoted
-            else t.text
-            if t.readable
-            else f"?{t.text}"
-            for t in clause.terms
-        ]
+        terms = [f"“{t.text}”" if t.quoted else t.text if t.readable else f"?{t.text}" for t in clause.terms]
         read.append(("not " if clause.excluded else "") + " | ".join(terms))
     assert (read, parsed.unread) == (clauses, unread)
 
