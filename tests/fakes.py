@@ -22,7 +22,6 @@ from leader_core import (
     Fingerprint,
     InputError,
     Interaction,
-    InteractionTable,
     NotFoundError,
     Order,
     Prompt,
@@ -43,7 +42,7 @@ from leader_core.cohort import (
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.patient_search import SearchClause
 from leader_core.domain import MODEL_NAMES, Kind, ModelName, Severity
-from leader_core.interactions import DrugShares, typical_shares
+from leader_core.interactions import DrugShares, InteractionTable, typical_shares
 from leader_core.model_card import ModelCard
 from leader_core.model_folder import BaseModel, Manifest
 from leader_core.scorer import CaseScores, ModelScorer, Progress

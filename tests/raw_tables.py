@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from leader_core.cohort import BuildResult, build_cohort
+from leader_core.cohort.build import BuildResult, build_cohort
 
 Rows = list[dict[str, object]]
 Tables = dict[str, Rows]

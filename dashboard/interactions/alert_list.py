@@ -13,8 +13,8 @@ from dashboard.shared import markup, url_state, wording
 from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import listing
 from dashboard.shared.page_case import titles_of
-from leader_core import Review
 from leader_core.domain import GRADED
+from leader_core.interactions import Review
 from leader_core.interactions.review import NotUnderstood
 
 

@@ -14,8 +14,8 @@ from dashboard.shared.csv_table import write_csv
 from dashboard.shared.formatting import listing, percent
 from dashboard.shared.markup import Title, Titles
 from dashboard.shared.templates import macro
-from leader_core import Alert, Review
 from leader_core.domain import GRADED, Severity
+from leader_core.interactions import Alert, Review
 from leader_core.interactions.review import Carrier, counts_text
 from leader_core.interactions.safer_set import SERIOUS
 from leader_core.interactions.shares import DrugShares

@@ -27,8 +27,9 @@ from dashboard.shared.markup import Title
 from dashboard.shared.page_case import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
-from leader_core import Interaction, Review
+from leader_core import Interaction
 from leader_core.domain import GRADED, ModelName
+from leader_core.interactions import Review
 from leader_core.interactions.review import Carrier
 from leader_core.interactions.safer_set import SERIOUS
 

@@ -23,9 +23,9 @@ from dashboard.shared.page_case import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
 from dashboard.shared.widgets import switch
-from leader_core import Case, Interaction, Review
+from leader_core import Case, Interaction
 from leader_core.domain import GRADED
-from leader_core.interactions import is_statistical
+from leader_core.interactions import Review, is_statistical
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

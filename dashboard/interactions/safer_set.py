@@ -17,10 +17,10 @@ from dashboard.shared.formatting import listing, probability
 from dashboard.shared.markup import Title
 from dashboard.shared.templates import macro
 from dashboard.shared.widgets import switch
-from leader_core import ConflictError, Limit, Recommendation, SaferSet
+from leader_core import Recommendation
 from leader_core.domain import SEVERITY_RANK
 from leader_core.interactions import counts_text
-from leader_core.interactions.safer_set import Decision
+from leader_core.interactions.safer_set import ConflictError, Decision, Limit, SaferSet
 
 _TEMPLATE: Final = "interactions/safer_set.html"
 _REASONS: Final = 4

@@ -12,8 +12,9 @@ from dashboard.shared import session, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.markup import Title
 from dashboard.shared.session import Subject
-from leader_core import Alert, Case, Engine, Order, Recommendation, Review
+from leader_core import Case, Engine, Order, Recommendation
 from leader_core.domain import ModelName
+from leader_core.interactions import Alert, Review
 from leader_core.interactions.review import Choice, NotUnderstood
 from leader_core.interactions.safer_set import SERIOUS
 

@@ -16,8 +16,7 @@ from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.templates import macro
-from leader_core import Alert
-from leader_core.interactions import structures
+from leader_core.interactions import Alert, structures
 from leader_core.interactions.review import Carrier
 from leader_core.interactions.structures import SharedSubstructure, Structure
 

@@ -11,8 +11,9 @@ from dashboard.report.parts import TrustPart
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv
-from leader_core import Alert, __version__
+from leader_core import __version__
 from leader_core.exchange.case_json import REPORT_SCHEMA, case_to_record
+from leader_core.interactions import Alert
 
 
 def write_json(report: CaseReport) -> bytes:

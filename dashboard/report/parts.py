@@ -11,9 +11,10 @@ from dashboard.interactions.sets import KnownDrugs
 from dashboard.scores import trust_text
 from dashboard.shared import case_text, wording
 from dashboard.shared.markup import Titles
-from leader_core import Alert, Engine, Interaction, Recommendation
+from leader_core import Engine, Interaction, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
+from leader_core.interactions import Alert
 from leader_core.interactions.review import counts_text
 
 Facts = tuple[tuple[str, str], ...]

@@ -23,9 +23,10 @@ from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, listing
 from dashboard.shared.markup import Titles
 from dashboard.shared.templates import component, render
-from leader_core import Alert, Case, Recommendation, Review
+from leader_core import Case, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.trust import FEW, ClassTrust
+from leader_core.interactions import Alert, Review
 
 _OPEN_ALERTS: Final = 3
 _OPEN_ITEMS: Final = 5

@@ -14,8 +14,9 @@ from dashboard.shared import comparison, theme, wording
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.formatting import probability
 from dashboard.shared.templates import component, nothing
-from leader_core import Alert, Order
+from leader_core import Order
 from leader_core.domain import ModelName
+from leader_core.interactions import Alert
 
 EXPLAINED: Final = "explain"
 """The session's key and the link's parameter for the class whose score is explained."""

@@ -17,8 +17,9 @@ from dashboard.shared.case_text import read_as_lines, unseen_claims
 from dashboard.shared.formatting import count, day, listing, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
-from leader_core import Alert, Case, Recommendation, UnseenCode
+from leader_core import Case, Recommendation, UnseenCode
 from leader_core.domain import MODEL_NAMES, EquivalentCode, ModelName
+from leader_core.interactions import Alert
 
 BINDINGS: Final = {session.threshold_key(name): url_state.Binding.within(None) for name in MODEL_NAMES}
 """None stands for the model's own cut-off."""

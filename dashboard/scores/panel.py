@@ -33,8 +33,9 @@ from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
-from leader_core import Alert, Case, Recommendation
+from leader_core import Case, Recommendation
 from leader_core.domain import ModelName
+from leader_core.interactions import Alert
 
 Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult, Collection[str]], None]
 """Draws the export button of a page for the scores, neighbours and classes held back that its panel shows."""

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 
-from leader_core.cohort import BuildResult, Cohort
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult
 from leader_core.cohort.ndc import normalise_ndc
 from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, Case, Visit

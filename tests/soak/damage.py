@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from leader_core.cohort import build_cohort
+from leader_core.cohort.build import build_cohort
 from leader_core.errors import InputError
 from tests import raw_tables
 from tests.damages import TABLES, Damage, damages, of_table

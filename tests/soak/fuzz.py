@@ -30,7 +30,8 @@ with atheris.instrument_imports(
     include=["leader_core"], exclude=["leader_core.search.matching", "leader_core.search.words"]
 ):
     from leader_core import LeaderError
-    from leader_core.cohort import Cohort, PatientQuery, build_cohort
+    from leader_core.cohort import Cohort, PatientQuery
+    from leader_core.cohort.build import build_cohort
     from leader_core.cohort.ndc import parse_ndc_map
     from leader_core.exchange.case_json import case_to_record, read_case_file
     from leader_core.exchange.code_lists import read_diagnoses, read_drugs

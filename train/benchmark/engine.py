@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from leader_core.cohort import Cohort, PatientQuery, build_cohort
+from leader_core.cohort import Cohort, PatientQuery
+from leader_core.cohort.build import build_cohort
 from leader_core.domain import KINDS, Kind
 from leader_core.evaluation.comparison import compare
 from leader_core.evaluation.metrics import case_metrics, choose_threshold, summarise

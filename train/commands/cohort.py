@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.cohort import BuildResult, build_cohort
-from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
+from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS, BuildResult, build_cohort
 from leader_core.cohort.damage import MAX_REJECTS
 from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.stages import SPLIT_RULES

@@ -17,11 +17,11 @@ from streamlit.testing.v1 import AppTest
 from dashboard.interactions import alerts, graph, safer_set
 from dashboard.interactions.graphml import graphml
 from dashboard.shared import wording
-from leader_core import Case, Interaction, InteractionTable, Limit, Order, Recommendation, Review, Visit
+from leader_core import Case, Interaction, Order, Recommendation, Visit
 from leader_core.domain import GRADED
-from leader_core.interactions import load_clinical
+from leader_core.interactions import InteractionTable, Review, load_clinical
 from leader_core.interactions.review import counts_text
-from leader_core.interactions.safer_set import Unmet
+from leader_core.interactions.safer_set import Limit, Unmet
 from leader_core.interactions.shares import DrugShare, DrugShares
 from leader_core.interactions.substitution import all_indications
 from tests.dashboard.conftest import OpenPage, Serve, address, text

@@ -25,8 +25,9 @@ from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
 from dashboard.shared.session import Subject
-from leader_core import Alert, Case, Concept, InputError, Interaction, Order, Visit
+from leader_core import Case, Concept, InputError, Interaction, Order, Visit
 from leader_core.domain import EquivalentCode, UnseenCode
+from leader_core.interactions import Alert
 from leader_core.interactions.review import Carrier
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
 

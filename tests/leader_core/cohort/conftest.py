@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leader_core.cohort import BuildResult
+from leader_core.cohort.build import BuildResult
 from tests import raw_tables
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from leader_core import InputError
-from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult, build_cohort
 from tests import raw_tables
 
 Accounts = dict[str, dict[str, int]]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from leader_core.cohort import BuildResult, Cohort, build_cohort
-from leader_core.cohort.build import temporary_paths
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult, build_cohort, temporary_paths
 from leader_core.cohort.raw_files import check_file, plain_blocks
 from leader_core.errors import InputError
 from tests import raw_tables

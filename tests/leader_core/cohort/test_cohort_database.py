@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from leader_core import sql
-from leader_core.cohort import BuildResult, Cohort, PatientQuery
+from leader_core.cohort import Cohort, PatientQuery
+from leader_core.cohort.build import BuildResult
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import ArtifactError, InputError, NotFoundError

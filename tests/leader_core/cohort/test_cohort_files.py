@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult, build_cohort
 from leader_core.cohort.raw_tables import open_raw
 from leader_core.cohort.sources import MISSING_WORDS
 from leader_core.cohort.spreadsheet import restore_codes

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from leader_core.cohort import BuildResult, Cohort
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult
 from leader_core.cohort.eicu import names_by_hicl
 from leader_core.errors import InputError
 from tests import raw_tables

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult, build_cohort
 from tests.conftest import SHARED_DATA
 from tests.leader_core.cohort.test_cohort_build import accounts
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort import Cohort
+from leader_core.cohort.build import BuildResult, build_cohort
 from leader_core.cohort.ndc import (
     AGREE,
     DISAGREE,

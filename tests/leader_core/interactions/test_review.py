@@ -7,19 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from leader_core import (
-    Case,
-    ConflictError,
-    Engine,
-    InputError,
+from leader_core import Case, Engine, InputError, NotFoundError, Order, Visit
+from leader_core.interactions import (
+    DrugShare,
+    DrugShares,
     InteractionTable,
-    Limit,
-    NotFoundError,
-    Order,
     Review,
-    Visit,
+    choices_of,
+    held_back,
+    read_statistical,
+    review,
 )
-from leader_core.interactions import DrugShare, DrugShares, choices_of, held_back, read_statistical, review
+from leader_core.interactions.safer_set import ConflictError, Limit
 from tests.fakes import FakeCohort, FakeEngine
 from tests.reviews import review_drugs
 
