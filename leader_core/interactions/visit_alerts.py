@@ -39,16 +39,32 @@ _ORDERS: Final = """
 SELECT o.visit_id, t.text_no FROM orders AS o
 INNER JOIN order_texts AS t ON t.code = o.code AND t.drug = o.drug AND t.route = o.route
 """
-_CODES: Final = (
-    "SELECT concept_id, code FROM concepts WHERE kind IN ('diagnosis', 'procedure') ORDER BY concept_id"
+_RULES: Final = """
+WITH matched AS MATERIALIZED (
+    SELECT c.concept_id, b.beginning
+    FROM concepts AS c
+    INNER JOIN (SELECT DISTINCT beginning FROM rule_beginnings) AS b ON starts_with(c.code, b.beginning)
+    WHERE c.kind IN ('diagnosis', 'procedure')
+),
+
+uses AS MATERIALIZED (
+    SELECT DISTINCT m.concept_id, b.rule, b.use
+    FROM matched AS m
+    INNER JOIN rule_beginnings AS b ON b.beginning = m.beginning
+),
+
+findings AS (
+    SELECT visit_id, concept_id FROM visit_codes
+    UNION ALL
+    SELECT later.visit_id, c.concept_id
+    FROM visit_codes AS c
+    INNER JOIN uses AS u ON u.concept_id = c.concept_id AND u.use = 'lasts'
+    INNER JOIN visits AS later ON later.patient_id = c.patient_id AND later.visit_no > c.visit_no
 )
-_VISIT_CODES: Final = """
-SELECT visit_id, concept_id FROM visit_codes WHERE kind IN ('diagnosis', 'procedure')
-"""
-_LASTING_CODES: Final = """
-SELECT DISTINCT later.visit_id, c.concept_id FROM visit_codes AS c
-INNER JOIN visits AS later ON later.patient_id = c.patient_id AND later.visit_no > c.visit_no
-WHERE list_contains($lasting::INTEGER[], c.concept_id)
+
+SELECT f.visit_id, u.rule, u.use = 'lifts' AS lifts
+FROM findings AS f
+INNER JOIN uses AS u ON u.concept_id = f.concept_id AND u.use <> 'lasts'
 """
 
 Ints = NDArray[np.int64]
@@ -128,7 +144,7 @@ class VisitAlerts:
         self._width = width
         # A known drug is a name with the codes that a visit ordered it by; any part of them may be in suggested classes.
         _, keys = self._known(np.ones(len(visits.visit), bool))
-        every = {int(key) for key in keys}
+        every = np.unique(keys).tolist()
         subsets = {
             (key >> width) << width | part for key in every for part in _parts(key & ((1 << width) - 1))
         }
@@ -279,32 +295,23 @@ def _padded(visit: Ints, choice: Ints, visits: int, nothing: int) -> Iterator[tu
 
 def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> Flags:
     """(V, R) the rules that the findings of each visit call up; see `conditions.findings`."""
-    from scipy.sparse import csr_array
+    import pyarrow as pa
 
     rules = condition_rules()
-    concepts = connection.execute(_CODES).fetchall()
-    codes = [code for _, code in concepts]
-    calls = _begin_with(codes, [rule.diagnoses for rule in rules])
-    lifts = _begin_with(codes, [rule.unless for rule in rules])
-    lasting = [number for number, code in concepts if code.startswith(lasting_diagnoses())]
-    parts = (
-        connection.execute(_VISIT_CODES).fetchnumpy(),
-        connection.execute(_LASTING_CODES, {"lasting": lasting}).fetchnumpy(),
-    )
-    visit, concept = (np.concatenate([part[name] for part in parts]) for name in ("visit_id", "concept_id"))
-    ids = np.array([number for number, _ in concepts], np.int64)
-    place = (np.searchsorted(visit_ids, visit), np.searchsorted(ids, concept))
-    shape = (len(visit_ids), len(concepts))
-    given = csr_array((np.ones(len(visit), np.int32), place), shape=shape)
-    called, lifted = ((given @ csr_array(table)).toarray() > 0 for table in (calls, lifts))
-    result: Flags = called & ~lifted
-    return result
-
-
-def _begin_with(codes: Sequence[str], beginnings: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
-    """(C, R) whether each code has one of each rule's beginnings, which many rules share."""
-    columns = {starts: [code.startswith(starts) for code in codes] for starts in set(beginnings)}
-    return np.array([columns[starts] for starts in beginnings], np.int32).T
+    rows = [(beginning, 0, "lasts") for beginning in lasting_diagnoses()]
+    rows += [(each, number, "calls") for number, rule in enumerate(rules) for each in rule.diagnoses]
+    rows += [(each, number, "lifts") for number, rule in enumerate(rules) for each in rule.unless]
+    columns = zip(*rows, strict=True)
+    table = {
+        name: pa.array(column) for name, column in zip(("beginning", "rule", "use"), columns, strict=True)
+    }
+    connection.register("rule_beginnings", pa.table(table))
+    found = connection.execute(_RULES).fetchnumpy()
+    connection.unregister("rule_beginnings")
+    flags = np.zeros((2, len(visit_ids), len(rules)), bool)
+    flags[found["lifts"].astype(int), np.searchsorted(visit_ids, found["visit_id"]), found["rule"]] = True
+    called, lifted = flags
+    return called & ~lifted
 
 
 def _parts(mask: int) -> Iterator[int]:

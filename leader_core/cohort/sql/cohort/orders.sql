@@ -6,13 +6,20 @@ WITH texts AS (
     FROM drugs
 ),
 
-counted AS (
-    SELECT k.patient_id, k.visit_id, k.code_id, d.text_id, sum(r.rows) AS orders
-    FROM drug_rows AS r
-    INNER JOIN drugs AS d ON d.drug_id = r.drug_id
-    INNER JOIN drug_codes AS c ON c.drug_id = r.drug_id
+-- Materialized: joined freely, all visits of a class would meet all drugs of it.
+medications AS MATERIALIZED (
+    SELECT d.drug_id, d.text_id, i.code_id
+    FROM drugs AS d
+    INNER JOIN drug_codes AS c ON c.drug_id = d.drug_id
     INNER JOIN code_ids AS i ON i.kind = 'medication' AND i.code = c.code
-    INNER JOIN kept_visit_codes AS k ON k.visit_id = r.visit_id AND k.code_id = i.code_id
+),
+
+counted AS (
+    SELECT v.patient_id, r.visit_id, m.code_id, m.text_id, sum(r.rows) AS orders
+    FROM drug_rows AS r
+    INNER JOIN medications AS m ON m.drug_id = r.drug_id
+    INNER JOIN visits AS v ON v.visit_id = r.visit_id
+    SEMI JOIN kept_visit_codes AS k ON k.visit_id = r.visit_id AND k.code_id = m.code_id
     WHERE r.reason IS NULL
     GROUP BY ALL
 )
