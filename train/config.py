@@ -8,6 +8,7 @@ Every problem in a file is collected and raised together, naming the fields.
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -20,8 +21,8 @@ from leader_core.domain import Targets
 from leader_core.errors import InputError
 from leader_core.student.config import StudentConfig
 from leader_core.teacher.config import TeacherConfig
-from train.schedule import Schedule
 
+Schedule = Literal["linear", "cosine", "constant"]
 DEFAULT_SEED: Final = 42
 """The seed of every command that is given none."""
 CONFIGS: Final = Path(__file__).parent / "configs"
@@ -253,3 +254,14 @@ def _matches_type(value: Any, hint: Any) -> bool:
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)
+
+
+def rate_factor(step: int, total: int, warmup: float, schedule: Schedule) -> float:
+    """The share of the learning rate at a step: a linear warm-up, then linear, cosine or constant."""
+    rise = round(warmup * total)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = (step - rise) / max(1, total - rise)
+    if schedule == "constant":
+        return 1.0
+    return 1.0 - done if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))

@@ -33,7 +33,7 @@ from leader_core import LeaderError
 from leader_core.cohort.ndc import NdcMap, parse_ndc_map
 from leader_core.exchange.case_json import read_file
 from leader_core.exchange.fhir import EncounterChoice
-from leader_core.exchange.fhir_people import PatientChoice
+from leader_core.exchange.fhir_patient import PatientChoice
 from leader_core.terminology.drugs import AtcLevel
 from leader_core.workspace import Parent
 

@@ -17,7 +17,7 @@ from leader_core.domain import Kind
 from leader_core.exchange.fhir import EncounterChoice, Imported
 from leader_core.exchange.fhir_conditions import OfferedCondition
 from leader_core.exchange.fhir_file import Listed
-from leader_core.exchange.fhir_people import PatientChoice
+from leader_core.exchange.fhir_patient import PatientChoice
 
 _OUTCOME: Final = "_import_outcome"
 _TURN: Final = "_import_turn"

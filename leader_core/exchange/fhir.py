@@ -14,7 +14,7 @@ from leader_core.domain import Case, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_conditions import OfferedCondition, offered
 from leader_core.exchange.fhir_file import EXPECTED, WHAT, FhirFile, Listed, read_files
-from leader_core.exchange.fhir_people import PatientChoice, choose_patient
+from leader_core.exchange.fhir_patient import PatientChoice, choose_patient
 from leader_core.exchange.fhir_placing import Placing
 from leader_core.exchange.fhir_stays import Stay
 

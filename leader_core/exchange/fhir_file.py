@@ -16,8 +16,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from leader_core.errors import InputError
-from leader_core.exchange.fhir_versions import as_r4
-from leader_core.exchange.fhir_xml import FHIR, read_xml
+from leader_core.exchange.fhir_variants import FHIR, as_r4, read_xml
 from leader_core.exchange.strict_json import read_json_values
 
 LARGEST: Final = 20_000_000

@@ -25,18 +25,16 @@ Nothing heavy is imported here; a model loads torch when it is first used.
 from leader_core.explain.attribution import Attribution, attribute
 from leader_core.explain.changes import (
     Change,
+    ChangeEffect,
     Item,
+    Outcomes,
+    Progress,
     apply,
     code_item,
     flips,
     interacting_drugs,
+    leave_one_out,
+    score_changes,
     without_each_diagnosis,
 )
 from leader_core.explain.influence import CodeInfluence, InfluenceSample, code_influence, influence_sample
-from leader_core.explain.outcomes import (
-    ChangeEffect,
-    Outcomes,
-    Progress,
-    leave_one_out,
-    score_changes,
-)

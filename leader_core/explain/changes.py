@@ -1,4 +1,4 @@
-"""The items that a model's answer can be traced back to, and changes to a case, one item at a time.
+"""The items that a model's answer can be traced back to, changes to a case, and its scores under many of them.
 
 Teacher and student are explained in the same items. A changed case is a case like any other: it is rendered and encoded
 again.
@@ -6,13 +6,30 @@ again.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from leader_core.domain import KINDS, PLURALS, PROFILE_FIELDS, SEVERITY_RANK, UNKNOWN, Case, Kind, Visit
+import numpy as np
+
+from leader_core.domain import (
+    KINDS,
+    PLURALS,
+    PROFILE_FIELDS,
+    SEVERITY_RANK,
+    UNKNOWN,
+    Case,
+    Kind,
+    ModelName,
+    Visit,
+)
 from leader_core.errors import InputError
 from leader_core.interactions import InteractionTable
+from leader_core.scorer import Floats, Progress
+
+if TYPE_CHECKING:
+    from leader_core.engine import Engine
 
 Part = Literal["code", "visit", "profile", "wording"]
 
@@ -190,3 +207,103 @@ def interacting_drugs(
         if ranks and code not in known:
             ranked.append((min(ranks), -len(ranks), code))
     return tuple(Change("add", code_item(index, "medication", code)) for _, _, code in sorted(ranked)[:MOST])
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEffect:
+    """What one change does to the whole recommendation."""
+
+    change: Change
+    added: tuple[str, ...]  # classes suggested only after the change
+    removed: tuple[str, ...]  # classes suggested only before it
+    largest: str  # the class whose probability changes most; "" where there is none
+    by: float  # by how much: after minus before
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """One model's probabilities of M classes for a case and for each of C changes to it."""
+
+    model: ModelName
+    codes: tuple[str, ...]  # (M,)
+    threshold: float
+    before: Floats  # (M,)
+    changes: tuple[Change, ...]
+    after: Floats  # (C, M)
+    scored: int  # distinct inputs that the model read
+    seconds: float
+
+    def column(self, code: str) -> int:
+        """Where a class stands.
+
+        Raises:
+            InputError: a class that the model does not score.
+        """
+        try:
+            return self.codes.index(code)
+        except ValueError:
+            raise InputError(
+                f"The {self.model} does not score {code!r}: expected one of its classes."
+            ) from None
+
+    def effects(self, code: str) -> dict[Item, float]:
+        """How much each thing left out had added to the probability of a class: before minus after, in [-1, 1]."""
+        column = self.column(code)
+        gone = self.before[column] - self.after[:, column]
+        return {c.item: float(gone[i]) for i, c in enumerate(self.changes) if c.action == "drop"}
+
+    def change_effects(self) -> tuple[ChangeEffect, ...]:
+        """What each change does to the recommendation under the model's cut-off."""
+        chosen, now = self.before >= self.threshold, self.after >= self.threshold
+        effects = []
+        for i, change in enumerate(self.changes):
+            shift = self.after[i] - self.before
+            most = int(np.abs(shift).argmax()) if len(shift) else -1
+            effects.append(
+                ChangeEffect(
+                    change,
+                    tuple(self.codes[m] for m in np.flatnonzero(now[i] & ~chosen)),
+                    tuple(self.codes[m] for m in np.flatnonzero(chosen & ~now[i])),
+                    self.codes[most] if most >= 0 else "",
+                    float(shift[most]) if most >= 0 else 0.0,
+                )
+            )
+        return tuple(effects)
+
+
+def score_changes(
+    engine: Engine,
+    case: Case,
+    model: ModelName,
+    changes: Iterable[Change],
+    *,
+    on_progress: Progress | None = None,
+) -> Outcomes:
+    """Score a case and each changed case, all in one batch; inputs that come out the same are scored once.
+
+    Raises:
+        NotFoundError: the model is not there.
+        InputError: a change that does not fit the case.
+    """
+    began = time.perf_counter()
+    scorer = engine.scorer(model)
+    every = tuple(changes)
+    scores = scorer.score([case.observed(), *(apply(case, change) for change in every)], on_progress)
+    return Outcomes(
+        model,
+        scorer.medications.codes,
+        scorer.threshold,
+        scores.probabilities[0],
+        every,
+        scores.probabilities[1:],
+        scores.inputs,
+        time.perf_counter() - began,
+    )
+
+
+def leave_one_out(
+    engine: Engine, case: Case, model: ModelName, *, on_progress: Progress | None = None
+) -> Outcomes:
+    """Each code, each visit and each profile field that the model reads left out in turn."""
+    fields = engine.scorer(model).profile_read
+    return score_changes(engine, case, model, removals(case, fields), on_progress=on_progress)

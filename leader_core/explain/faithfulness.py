@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from leader_core.domain import Case, ModelName
 from leader_core.explain.attribution import attribute
-from leader_core.explain.changes import Item, apply, code_items, drop, profile_items
-from leader_core.explain.outcomes import leave_one_out
+from leader_core.explain.changes import Item, apply, code_items, drop, leave_one_out, profile_items
 
 if TYPE_CHECKING:
     from leader_core.engine import Engine

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from leader_core.domain import KINDS, Case, Kind, Prompt
-from leader_core.explain.changes import Item, code_item, profile_item
-from leader_core.explain.phrases import Phrase, phrases_of
+from leader_core.explain.changes import Item, code_item, profile_item, wording_item
+from leader_core.prompt import PromptBuilder
 from leader_core.ragged import Ragged
 from leader_core.scorer import Progress
 from leader_core.student.encode import RESERVED, EncodedCases
@@ -34,6 +34,31 @@ from leader_core.student.packing import Packed, pack
 from leader_core.student.scorer import StudentScorer
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import TeacherScorer, pass_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """`text[start:end]` of a prompt stands for `item`."""
+
+    start: int
+    end: int
+    item: Item
+
+
+def phrases_of(builder: PromptBuilder, case: Case) -> tuple[Phrase, ...]:
+    """The whole text of a case's prompt in phrases, end to end: each code that it names, and the wording between them."""
+    phrases: list[Phrase] = []
+    end = 0
+    for piece in builder.pieces(case):
+        for text, code in piece.stretches:
+            item = wording_item(piece.kind, piece.visit) if code is None else code_item(*code)
+            start, end = end, end + len(text)
+            if phrases and phrases[-1].item == item:
+                phrases[-1] = replace(phrases[-1], end=end)
+            elif text:
+                phrases.append(Phrase(start, end, item))
+    return tuple(phrases)
+
 
 STEPS: Final = 16  # to begin with
 MOST_STEPS: Final = 256

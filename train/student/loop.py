@@ -30,10 +30,9 @@ from leader_core.student.scorer import build_student, predict, save_student
 from leader_core.student.titles import TitleEncoder, TitleVectors
 from leader_core.teacher.config import DEFAULT_BASE
 from train.checkpoint import StudentPosition, checkpoint_path, load_checkpoint, save_checkpoint
-from train.config import StudentTraining
+from train.config import StudentTraining, rate_factor
 from train.console import Report
 from train.evaluation.scoring import Labels, groups_of
-from train.schedule import rate_factor
 from train.student.augmentation import Augmentation
 from train.student.data import StudentData, fields_read
 from train.student.objective import Batch, Losses, optimizer_of

@@ -19,10 +19,9 @@ from leader_core.evaluation.metrics import mean_prauc
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.tokens import split_by_length
 from train.checkpoint import TeacherPosition, load_checkpoint, save_checkpoint
-from train.config import TeacherTraining
+from train.config import TeacherTraining, rate_factor
 from train.console import Report
 from train.distributed import Processes, like, run_together, whole
-from train.schedule import rate_factor
 from train.teacher.data import TeacherData, step_rows
 
 PRIOR_CASES: Final = 256

@@ -15,8 +15,7 @@ from leader_core.errors import InputError
 from leader_core.evaluation.calibration import Calibration
 from leader_core.explain import Attribution, apply, attribute, code_item, leave_one_out
 from leader_core.explain.changes import code_items, drop, profile_item, wording_item
-from leader_core.explain.gradients import integrate
-from leader_core.explain.phrases import phrases_of
+from leader_core.explain.gradients import integrate, phrases_of
 from leader_core.prompt import PromptBuilder
 from leader_core.prompt_templates import PROMPTS
 from leader_core.student.config import StudentConfig

@@ -18,9 +18,8 @@ from tests.teacher_fakes import TinyCohort, tiny_bert, tiny_llama
 from tests.train.reports import LineReport
 from train import checkpoint
 from train.checkpoint import checkpoint_path
-from train.config import TeacherTraining, load_settings
+from train.config import TeacherTraining, load_settings, rate_factor
 from train.console import Report
-from train.schedule import rate_factor
 from train.teacher import loop
 from train.teacher.data import step_rows
 from train.teacher.run import train_teacher
