@@ -26,7 +26,8 @@ from leader_core.domain import (
     age_band,
 )
 from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
-from leader_core.version import __version__
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from leader_core.engine import Engine

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dashboard.interactions.alerts import AlertGroup
-from dashboard.report.content import CaseReport
-from dashboard.report.parts import ReviewPart
+from dashboard.report.content import CaseReport, ReviewPart
 from dashboard.shared import wording
 from dashboard.shared.case_text import VisitText, short_title
 from dashboard.shared.comparison import Row

@@ -6,8 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from dashboard.report.content import CaseReport, ModelPart
-from dashboard.report.parts import TrustPart
+from dashboard.report.content import CaseReport, ModelPart, TrustPart
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv

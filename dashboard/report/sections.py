@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dashboard.interactions.alerts import AlertGroup
-from dashboard.report.parts import Facts
+from dashboard.report.content import Facts
 from dashboard.scores.reasons import Reason
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import wording

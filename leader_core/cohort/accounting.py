@@ -11,6 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from leader_core import __version__
 from leader_core.cohort.database import ACCOUNTING, FORMAT
 from leader_core.cohort.ndc import NdcCheck, check_of
 from leader_core.cohort.seal import content_digest, row_counts, sealed_meta
@@ -18,7 +19,6 @@ from leader_core.cohort.stages import ATTRITION, BuildJob
 from leader_core.domain import Fingerprint
 from leader_core.errors import LeaderError
 from leader_core.interactions import InteractionTable
-from leader_core.version import __version__
 
 NDC_CHECK: Final = "SELECT * FROM ndc_check ORDER BY orders DESC, verdict, drug, route, ndc_code, name_code"
 _UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"

@@ -56,21 +56,12 @@ FORMAT: Final = "1"
 CACHED_CASES: Final = 128
 """Cases, and orders of a visit: a page needs the one it shows several times."""
 
-_HAS_ALERTS: Final = (
-    "SELECT 1 FROM duckdb_tables() WHERE (database_name, table_name) = ('cohort', 'visit_alerts')"
-)
-"""Earlier versions of the builder counted none, and the worklist then shows none."""
-_COUNTED: Final = "CREATE VIEW working_memory.visit_alerts AS SELECT * FROM cohort.visit_alerts"
-_NOT_COUNTED: Final = """
-CREATE TABLE working_memory.visit_alerts (visit_id BIGINT, contraindicated SMALLINT, major SMALLINT)
-"""
-
 UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"
 
 ACCOUNTING: Final = "SELECT * FROM accounting ORDER BY source_table, reason <> 'kept', rows DESC, reason"
 
 _REQUIRED_TABLES: Final = frozenset(
-    "patients visits visit_codes concepts orders interactions accounting rejects meta".split()
+    "patients visits visit_codes visit_alerts concepts orders interactions accounting rejects meta".split()
 )
 
 
@@ -134,8 +125,6 @@ class Cohort:
             attach_nothing(self._connection)
         # The cohort's own file stays read-only.
         self._connection.execute("ATTACH ':memory:' AS working_memory")
-        counted = self._connection.execute(_HAS_ALERTS).fetchone()
-        self._connection.execute(_COUNTED if counted else _NOT_COUNTED)
         run(self._connection, "worklist/rows")
         run(self._connection, "worklist/matching_rows")
 

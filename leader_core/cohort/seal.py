@@ -1,7 +1,6 @@
 """What shows that a cohort database is as it was built: row counts, a seal over its `meta`, a digest of its content.
 
-Opening compares row counts and seal, which takes milliseconds; `verify` reads everything. A database of an earlier
-version has no seal and is opened without that check.
+Opening compares row counts and seal, which takes milliseconds; `verify` reads everything.
 """
 
 from __future__ import annotations
@@ -51,15 +50,21 @@ def sealed_meta(meta: Mapping[str, str], counts: Mapping[str, int]) -> dict[str,
     return {**record, SEAL: seal_of(record)}
 
 
+def seal_again(connection: duckdb.DuckDBPyConnection) -> None:
+    """Seal the current database after it was changed on purpose."""
+    meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    rows = sealed_meta(meta, row_counts(connection)).items()
+    connection.execute("DELETE FROM meta")
+    connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", list(rows))
+
+
 def check_seal(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str], path: Path) -> None:
-    """Compare an open cohort's `meta` and row counts with what was sealed; one without a seal passes.
+    """Compare an open cohort's `meta` and row counts with what was sealed.
 
     Raises:
         ArtifactError: either differs.
     """
-    if SEAL not in meta:
-        return
-    if meta[SEAL] != seal_of(meta):
+    if meta.get(SEAL) != seal_of(meta):
         raise _changed(path, "its table meta is not what the builder wrote")
     counts = json.loads(meta[ROW_COUNTS])
     present = row_counts(connection, sorted(counts))

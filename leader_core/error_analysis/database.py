@@ -146,21 +146,17 @@ def read_metrics(cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str) ->
     )
 
 
-_HAS_MAP: Final = (
-    "SELECT 1 FROM duckdb_tables() WHERE database_name = 'stored_scores' AND table_name = 'case_map'"
-)
 _MAP: Final = "SELECT visit_id, x, y FROM stored_scores.case_map"
 
 
 def read_map(cursor: duckdb.DuckDBPyConnection, frame: Frame) -> NDArray[np.float32]:
-    """(N, 2) where each case stands on the map; NaN where none is stored, as in files of earlier versions."""
+    """(N, 2) where each case stands on the map; NaN where none is stored."""
     points = np.full((len(frame), 2), np.nan, np.float32)
-    if cursor.execute(_HAS_MAP).fetchall():
-        table = cursor.sql(_MAP).to_arrow_table()
-        ids = table["visit_id"].to_numpy()
-        scored = np.isin(ids, frame.visit_ids)
-        places = np.stack([_floats(table["x"]), _floats(table["y"])], axis=1)
-        points[frame.rows(ids[scored])] = places[scored]
+    table = cursor.sql(_MAP).to_arrow_table()
+    ids = table["visit_id"].to_numpy()
+    scored = np.isin(ids, frame.visit_ids)
+    places = np.stack([_floats(table["x"]), _floats(table["y"])], axis=1)
+    points[frame.rows(ids[scored])] = places[scored]
     return points
 
 

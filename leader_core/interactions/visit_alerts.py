@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from leader_core import sql
 from leader_core.interactions.conditions import condition_rules, duplication_rules, lasting_diagnoses
 from leader_core.interactions.orders import OrderedDrug, drugs_of_text
 from leader_core.interactions.review import Choice, Matching, class_choice, drug_choices
@@ -38,33 +39,6 @@ _TEXTS: Final = "SELECT DISTINCT code, drug, route FROM orders ORDER BY ALL"
 _ORDERS: Final = """
 SELECT o.visit_id, t.text_no FROM orders AS o
 INNER JOIN order_texts AS t ON t.code = o.code AND t.drug = o.drug AND t.route = o.route
-"""
-_RULES: Final = """
-WITH matched AS MATERIALIZED (
-    SELECT c.concept_id, b.beginning
-    FROM concepts AS c
-    INNER JOIN (SELECT DISTINCT beginning FROM rule_beginnings) AS b ON starts_with(c.code, b.beginning)
-    WHERE c.kind IN ('diagnosis', 'procedure')
-),
-
-uses AS MATERIALIZED (
-    SELECT DISTINCT m.concept_id, b.rule, b.use
-    FROM matched AS m
-    INNER JOIN rule_beginnings AS b ON b.beginning = m.beginning
-),
-
-findings AS (
-    SELECT visit_id, concept_id FROM visit_codes
-    UNION ALL
-    SELECT later.visit_id, c.concept_id
-    FROM visit_codes AS c
-    INNER JOIN uses AS u ON u.concept_id = c.concept_id AND u.use = 'lasts'
-    INNER JOIN visits AS later ON later.patient_id = c.patient_id AND later.visit_no > c.visit_no
-)
-
-SELECT f.visit_id, u.rule, u.use = 'lifts' AS lifts
-FROM findings AS f
-INNER JOIN uses AS u ON u.concept_id = f.concept_id AND u.use <> 'lasts'
 """
 
 Ints = NDArray[np.int64]
@@ -306,7 +280,7 @@ def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> 
         name: pa.array(column) for name, column in zip(("beginning", "rule", "use"), columns, strict=True)
     }
     connection.register("rule_beginnings", pa.table(table))
-    found = connection.execute(_RULES).fetchnumpy()
+    found = sql.run("leader_core.interactions", connection, "condition_rules").fetchnumpy()
     connection.unregister("rule_beginnings")
     flags = np.zeros((2, len(visit_ids), len(rules)), bool)
     flags[found["lifts"].astype(int), np.searchsorted(visit_ids, found["visit_id"]), found["rule"]] = True

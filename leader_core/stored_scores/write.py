@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-_MAP: Final = (
-    "CREATE TABLE IF NOT EXISTS case_map (visit_id BIGINT PRIMARY KEY, x FLOAT NOT NULL, y FLOAT NOT NULL)"
-)
+_MAP: Final = "CREATE TABLE case_map (visit_id BIGINT PRIMARY KEY, x FLOAT NOT NULL, y FLOAT NOT NULL)"
 _CODES: Final = "CREATE TABLE codes (code_no SMALLINT PRIMARY KEY, code VARCHAR NOT NULL UNIQUE)"
 
 
@@ -231,7 +229,6 @@ class ScoreWriter:
         """
         import pyarrow as pa
 
-        self._connection.execute(_MAP)  # a file of an earlier version has no such table
         self._connection.execute("DELETE FROM case_map")
         cursor = self._connection.cursor()
         cursor.register("points", pa.table({"visit_id": visit_ids, "x": points[:, 0], "y": points[:, 1]}))

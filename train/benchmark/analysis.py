@@ -33,7 +33,6 @@ FROM visits AS v CROSS JOIN generate_series(1, $copies) AS r (n)""",
     """INSERT INTO patients SELECT p.* REPLACE (p.patient_id + n * $step AS patient_id)
 FROM patients AS p CROSS JOIN generate_series(1, $copies) AS r (n)""",
 )
-UNSEAL: Final = "DELETE FROM meta WHERE key IN ('seal', 'row_counts')"
 """The same patients again under other ids. Of their codes the analysis reads the diagnoses alone."""
 LAST_VISITS: Final = """SELECT v.visit_id, v.patient_id FROM visits AS v
 INNER JOIN patients AS p ON p.patient_id = v.patient_id AND p.visits = v.visit_no
@@ -58,6 +57,7 @@ def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     """A cohort of many patients, and three models' scores of their last visits."""
 
     from leader_core.cohort import Cohort
+    from leader_core.cohort.seal import seal_again
     from leader_core.stored_scores import ScoreWriter, scores_path
 
     began = time.perf_counter()
@@ -70,7 +70,7 @@ def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     with sql.connect(path) as connection:
         for statement in REPEAT:
             connection.execute(statement, {"copies": copies, "step": 1_000_000_000})
-        connection.execute(UNSEAL)
+        seal_again(connection)
         ids = connection.execute(LAST_VISITS, {"cases": cases}).fetchnumpy()
     with ScoreWriter.writing(scores_path(path), digest, "last", codes, table) as writer:
         for number, model in enumerate(SCORED_MODELS):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from leader_core import sql
 from leader_core.cohort import Cohort
+from leader_core.cohort.seal import seal_again
 from leader_core.errors import LeaderError
 from leader_core.files import replacing_file
 from leader_core.model_folder import read_manifest
@@ -44,6 +45,7 @@ UNCHANGED: Final = (
 )
 """Nothing in these is counted in patients."""
 SCORE_CODES: Final = "CREATE TABLE codes AS SELECT * FROM source_scores.codes"
+SCORE_MAP: Final = "CREATE TABLE case_map AS SELECT * FROM source_scores.case_map LIMIT 0"
 SCORE_META: Final = """CREATE TABLE meta AS
 SELECT m.key, CASE WHEN m.key = 'cohort' THEN $digest ELSE m.value END AS value
 FROM source_scores.meta AS m"""
@@ -107,6 +109,7 @@ def _repeat(source: Path, copies: int, out: Path) -> None:
             _run(connection, f"crowd/{name}", {"copies": copies})
         for statement in UNCHANGED:
             connection.execute(statement)
+        seal_again(connection)
 
 
 def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort: Path) -> None:
@@ -121,6 +124,7 @@ def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort:
         _run(connection, "crowd/copies", {"copies": copies})
         connection.execute(SCORE_META, {"digest": digest})
         connection.execute(SCORE_CODES)
+        connection.execute(SCORE_MAP)
         for name in ("models", "case_scores"):
             _run(connection, f"crowd_scores/{name}", values)
         run_scores(connection, "overview")

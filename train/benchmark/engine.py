@@ -1,20 +1,16 @@
-"""What needs no model, on this machine: raw tables to a cohort, searching codes and patients, evaluating simulated scores."""
+"""What needs no model, on this machine: raw tables to a cohort, searching codes and patients."""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from leader_core.cohort import Cohort, PatientQuery
 from leader_core.cohort.build import build_cohort
 from leader_core.domain import KINDS, Kind
-from leader_core.evaluation.comparison import compare
-from leader_core.evaluation.metrics import case_metrics, choose_threshold, summarise
 from train.benchmark.measure import MIB, latency, peak_memory, rounded
 from train.cli import call, parse
 from train.console import Report
@@ -22,12 +18,7 @@ from train.console import Report
 
 def run(part: str, *arguments: Any) -> dict[str, Any]:
     """One of the parts, in the process that is measured."""
-    parts: dict[str, Callable[..., dict[str, Any]]] = {
-        "cohort": measure_cohort,
-        "search": measure_search,
-        "evaluate": measure_evaluation,
-    }
-    return parts[part](*arguments)
+    return measure_cohort(*arguments) if part == "cohort" else measure_search(*arguments)
 
 
 def measure_cohort(raw: Path | None, patients: int, seed: int) -> dict[str, Any]:
@@ -140,54 +131,3 @@ def _first_times(cohort: Cohort, words: Sequence[str]) -> dict[str, float]:
         cohort.search(word, KINDS, LIMIT)
         times[word] = rounded(1000 * (time.perf_counter() - start))
     return times
-
-
-CLASSES: Final = 150
-PRESCRIBED: Final = 0.12  # share of the classes in a case
-INTERACTING: Final = 0.05  # share of the pairs
-BLOCK: Final = 8192
-
-
-def measure_evaluation(cases: int, classes: int = CLASSES) -> dict[str, Any]:
-    """Seconds of each step for `cases` cases by `classes` classes."""
-    random = np.random.default_rng(0)
-    scores = np.empty((cases, classes), np.float32)
-    other = np.empty_like(scores)
-    truth = np.empty((cases, classes), bool)
-    for start in range(0, cases, BLOCK):
-        block = slice(start, start + BLOCK)
-        size = len(scores[block])
-        truth[block] = random.random((size, classes), np.float32) < PRESCRIBED
-        for part in (scores, other):
-            part[block] = 0.6 * random.random((size, classes), np.float32) + 0.3 * truth[block]
-    table = np.triu(random.random((classes, classes)) < INTERACTING, 1)
-    table |= table.T
-    single = random.random(cases) < 0.6
-    groups = {"overall": np.ones(cases, bool), "single-visit": single, "multi-visit": ~single}
-    result: dict[str, Any] = {"cases": cases, "classes": classes}
-
-    def timed(name: str, began: float) -> None:
-        result[f"{name}_seconds"] = rounded(time.perf_counter() - began)
-
-    computed = time.process_time()
-    began = time.perf_counter()
-    first = case_metrics(scores, truth, 0.5, table)
-    timed("metrics_of_cases", began)
-    began = time.perf_counter()
-    summarise(first, groups)
-    timed("groups_with_intervals", began)
-    result["evaluation_seconds"] = rounded(
-        result["metrics_of_cases_seconds"] + result["groups_with_intervals_seconds"]
-    )
-    result["evaluation_processor_seconds"] = rounded(
-        time.process_time() - computed
-    )  # a busy machine adds none
-    began = time.perf_counter()
-    choose_threshold(scores, truth)
-    timed("threshold", began)
-    second = case_metrics(other, truth, 0.5, table)
-    began = time.perf_counter()
-    compare(first, second, {"overall": groups["overall"]})
-    timed("comparison", began)
-    result["arrays_memory_mib"] = round((2 * scores.nbytes + truth.nbytes) / 2**20)
-    return result

@@ -15,11 +15,11 @@ from train.config import load_settings
 from train.console import Report
 
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
-PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate", "analysis")
+PARTS: Final = ("student", "teacher", "cohort", "search", "analysis")
 DASHBOARD: Final = "dashboard"
 """Measured only where it is named: it needs a browser, and writes a large cohort first."""
 MODEL_PARTS: Final = ("student", "teacher")
-CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000, "analysis": 300_000}
+CASES: Final = {"student": 2_000, "teacher": 64, "analysis": 300_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 RESULT: Final = BENCHMARK
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parts",
         nargs="*",
         type=_part,  # not `choices`: some versions of argparse look for the empty list among them
-        metavar="student/teacher/cohort/search/evaluate/analysis/dashboard",
+        metavar="student/teacher/cohort/search/analysis/dashboard",
         help="what to measure (default: all but dashboard)",
     )
     parser.add_argument(
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cases",
         type=int,
         metavar="N",
-        help="to measure with (default: student 2000, teacher 64, evaluate 100000, analysis 300000)",
+        help="to measure with (default: student 2000, teacher 64, analysis 300000)",
     )
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="a measurement (default: %(default)s)"
@@ -141,8 +141,6 @@ def _measure(part: str, arguments: argparse.Namespace, report: Report) -> dict[s
         )
     if part == "search":
         return isolated("train.benchmark.engine", part, arguments.cohort, seconds)
-    if part == "evaluate":
-        return isolated("train.benchmark.engine", part, cases)
     if part == "analysis":
         from train.benchmark import analysis
 

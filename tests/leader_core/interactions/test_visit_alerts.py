@@ -50,19 +50,3 @@ def test_suggestions_are_counted_in_bulk_as_the_review_of_the_set_counts_them(
         reviewed = engine.review_set(case, own, engine.cohort.orders(case.current.visit_id or 0))
         for part, expected in enumerate((reviewed.counts, reviewed.counts_if_chosen)):
             assert {s: int(counts[part, NUMBER[s]]) for s in GRADED if counts[part, NUMBER[s]]} == expected
-
-
-def test_a_cohort_of_an_earlier_build_opens_and_shows_no_counts(
-    synthetic_cohort: Path, tmp_path: Path
-) -> None:
-    import shutil
-
-    import duckdb
-
-    path = tmp_path / "earlier.duckdb"
-    shutil.copyfile(synthetic_cohort, path)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("DROP TABLE visit_alerts")
-        connection.execute("DELETE FROM meta WHERE key = 'seal'")
-    row = Engine.open(path, tmp_path, "cpu").cohort.patients(PatientQuery(page_size=1)).rows[0]
-    assert row.prescribed_severe is None

@@ -24,5 +24,5 @@ SELECT
     o.student_contraindicated,
     o.truncated
 FROM worklist AS w
-LEFT JOIN working_memory.visit_alerts AS a ON w.visit_id = a.visit_id
+LEFT JOIN cohort.visit_alerts AS a ON w.visit_id = a.visit_id
 LEFT JOIN stored_scores.overview AS o ON w.visit_id = o.visit_id;

@@ -9,5 +9,4 @@ SELECT
         WHEN m.key = 'digest' THEN sha256(m.value || ':' || $copies)
         ELSE m.value
     END AS value
-FROM source.meta AS m
-WHERE m.key NOT IN ('seal', 'row_counts');
+FROM source.meta AS m;
