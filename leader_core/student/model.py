@@ -10,7 +10,6 @@ M medications.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -27,7 +26,6 @@ from leader_core.student.encode import LinearLayout, TokenLayout
 from leader_core.student.packing import LinearInputs, Packed, Rectangle
 
 LAYER_NORM_EPS: Final = 1e-12
-GELU: Final = 2 * math.sqrt(2 / math.pi)
 TITLE_ALONE: Final = 0.1
 """Share of codes that a training step reads by their title alone, as it will have to read those it never saw."""
 
@@ -61,7 +59,7 @@ class Block(nn.Module):
         qkv = self.query_key_value(self.attention_norm(x))
         mixed = [self._attend(r, part) for r, part in zip(rectangles, split(qkv, rectangles), strict=True)]
         z = x + self._drop(self.attention_out(torch.cat(mixed)))
-        hidden = gelu(self.ffn_in(self.ffn_norm(z)))
+        hidden = functional.gelu(self.ffn_in(self.ffn_norm(z)), approximate="tanh")
         return self._drop(z + self._drop(self.ffn_out(self._drop(hidden))))
 
     def _drop(self, x: Tensor) -> Tensor:
@@ -74,12 +72,6 @@ class Block(nn.Module):
         dropout = self.attention_dropout if self.training else 0.0
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return mixed.transpose(1, 2).reshape(rectangle.size, -1)
-
-
-def gelu(x: Tensor) -> Tensor:
-    """The tanh form, by a sigmoid: `functional.gelu` takes twice as long for it on a CPU (1.5 ms to 0.7 for 450,000)."""
-    inner = torch.addcmul(x.new_full((), GELU), x, x, value=0.044715 * GELU)
-    return x * torch.sigmoid(x * inner)
 
 
 def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
