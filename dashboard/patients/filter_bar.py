@@ -35,7 +35,7 @@ from dashboard.shared.error_messages import message_of_errors, show_message
 from dashboard.shared.formatting import count, plain
 from dashboard.shared.url_state import Binding
 from dashboard.shared.widgets import switch
-from leader_core.cohort.worklist_query import Sort
+from leader_core.cohort.worklist import Sort
 from leader_core.workspace import SavedCohort, Workspace
 
 _NAME: Final = "_list_name"

@@ -10,7 +10,7 @@ from dashboard.patients import search
 from dashboard.shared import wording
 from dashboard.shared.formatting import listing
 from leader_core.cohort import PatientQuery
-from leader_core.cohort.worklist_query import SORTS, Sort, Split
+from leader_core.cohort.worklist import SORTS, Sort, Split
 
 OLDEST: Final = 100
 """The age slider's end, which means this age or older."""

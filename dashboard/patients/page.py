@@ -21,7 +21,7 @@ from dashboard.shared.navigation import shared_query
 from dashboard.shared.templates import component, render
 from dashboard.tour import tour
 from leader_core.cohort import PatientPage, PatientRow, Spread
-from leader_core.cohort.worklist_query import SCORE_SORTS, Sort
+from leader_core.cohort.worklist import SCORE_SORTS, Sort
 from leader_core.domain import UNKNOWN, Severity
 from leader_core.interactions.review import counts_text
 

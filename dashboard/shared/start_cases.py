@@ -16,7 +16,7 @@ from dashboard.shared import case_text, markup, session, wording
 from dashboard.shared.formatting import count, plain
 from leader_core import LeaderError
 from leader_core.cohort import PatientQuery, PatientRow
-from leader_core.cohort.worklist_query import Split
+from leader_core.cohort.worklist import Split
 
 MOST_RECENT: Final = 5
 _MANY: Final = 999

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.server.service import Service
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow
-from leader_core.cohort.worklist_query import LARGEST_PAGE
+from leader_core.cohort.worklist import LARGEST_PAGE
 
 Patients = Callable[[PatientQuery], PatientPage]
 

@@ -2,4 +2,4 @@
 
 from leader_core.cohort.database import Cohort
 from leader_core.cohort.patient_search import MatchReason, SearchPart, SearchReading
-from leader_core.cohort.worklist_query import PatientPage, PatientQuery, PatientRow, Spread
+from leader_core.cohort.worklist import PatientPage, PatientQuery, PatientRow, Spread

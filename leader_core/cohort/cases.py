@@ -10,7 +10,7 @@ import numpy as np
 
 from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.cohort.statements import run
-from leader_core.cohort.worklist_query import SPLITS
+from leader_core.cohort.worklist import SPLITS
 from leader_core.domain import KINDS, PLURALS, UNKNOWN, Case, Kind, Order, Visit, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.ragged import Ragged

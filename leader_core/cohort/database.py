@@ -35,8 +35,7 @@ from leader_core.cohort.patient_search import (
 from leader_core.cohort.seal import check_seal, file_identity, open_problem, read_fingerprint, verify_content
 from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.statements import run
-from leader_core.cohort.worklist import Worklist
-from leader_core.cohort.worklist_query import PatientPage, PatientQuery, PatientRow, Sort, Split, Spread
+from leader_core.cohort.worklist import PatientPage, PatientQuery, PatientRow, Sort, Split, Spread, Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Interaction, Kind, Order, Targets, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable

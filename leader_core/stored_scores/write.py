@@ -1,4 +1,9 @@
-"""Writing a file of stored scores: blocks of cases in, one DuckDB file out, moved into place when complete."""
+"""Writing a file of stored scores: blocks of cases in, one DuckDB file out, moved into place when complete.
+
+The map of cases (`project`): the student's representation of each in the two directions of the largest variance, computed
+exactly from the covariance with a fixed sign, so that the same cases always give the same map. Neighbours on it are alike to
+the student; the axes themselves mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +26,15 @@ from leader_core.files import replacing_file
 from leader_core.interactions import InteractionTable
 from leader_core.interactions.visit_alerts import VisitAlerts, as_columns
 from leader_core.outputs import SCORES
+from leader_core.similar.index import unit_vectors
 from leader_core.stored_scores.store import FORMAT, PRESCRIBED, run
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+    from leader_core.cohort.columns import CohortColumns
+    from leader_core.student.scorer import StudentScorer
 
 _MAP: Final = "CREATE TABLE case_map (visit_id BIGINT PRIMARY KEY, x FLOAT NOT NULL, y FLOAT NOT NULL)"
 _CODES: Final = "CREATE TABLE codes (code_no SMALLINT PRIMARY KEY, code VARCHAR NOT NULL UNIQUE)"
@@ -295,3 +304,25 @@ def _lists(lengths: NDArray[np.int64], values: NDArray[np.generic]) -> pa.ListAr
 
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+
+
+def project(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """(N, H) vectors -> (N, 2) their first two principal components; zeros for fewer than three vectors.
+
+    >>> points = project(np.array([[0.0, 0, 0], [4, 0, 0], [0, 1, 0], [4, 1, 0]]))
+    >>> np.abs(points).round(2).tolist()
+    [[2.0, 0.5], [2.0, 0.5], [2.0, 0.5], [2.0, 0.5]]
+    """
+    from sklearn.decomposition import PCA  # a second to import, needed by one command
+
+    if len(vectors) < 3 or vectors.shape[1] < 2:
+        return np.zeros((len(vectors), 2), np.float32)
+    points: NDArray[np.float32] = (
+        PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(vectors).astype(np.float32)
+    )
+    return points
+
+
+def case_map(student: StudentScorer, columns: CohortColumns) -> NDArray[np.float32]:
+    """(N, 2) where the cases stand on the student's map."""
+    return project(unit_vectors(student, columns))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from leader_core.cohort.worklist_query import PatientQuery
+from leader_core.cohort.worklist import PatientQuery
 from leader_core.domain import Case
 from leader_core.errors import ArtifactError, InputError, LeaderError
 

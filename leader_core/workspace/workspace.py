@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.cohort.worklist_query import PatientQuery
+from leader_core.cohort.worklist import PatientQuery
 from leader_core.domain import Case, Fingerprint
 from leader_core.errors import InputError
 from leader_core.workspace.encryption import Cipher

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from dashboard.error_analysis.page import VIEWS
 from leader_core.stored_scores import ScoreWriter
-from leader_core.stored_scores.case_map import project
+from leader_core.stored_scores.write import project
 from tests.browser import axe
 from tests.browser.conftest import Visitor, in_research, serving
 from tests.browser.steps import overflow, still

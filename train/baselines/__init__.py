@@ -1,6 +1,6 @@
 """Simple and published methods to compare a model with: fitted on a cohort's training split, scored by the same evaluator.
 
-A new baseline is a class that satisfies `train.baselines.data.Baseline` and one entry in `BASELINES`.
+A new baseline is a class that satisfies `train.baselines.fitting.Baseline` and one entry in `BASELINES`.
 """
 
 from __future__ import annotations

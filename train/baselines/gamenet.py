@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from leader_core.student.encode import RESERVED, EncodedCases
-from train.baselines.data import TrainingData
+from train.baselines.fitting import TrainingData
 from train.baselines.neural import NeuralBaseline, Schedule, VisitBatch, start_at_frequencies
 from train.console import Report
 

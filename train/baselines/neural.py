@@ -20,7 +20,7 @@ from leader_core.domain import KINDS, Kind
 from leader_core.errors import TrainingError
 from leader_core.ragged import spans
 from leader_core.student.encode import RESERVED, EncodedCases
-from train.baselines.data import TrainingData
+from train.baselines.fitting import TrainingData
 from train.console import Report
 from train.evaluation.scoring import Scores
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from leader_core.domain import KINDS
 from leader_core.ragged import Ints, Ragged
 from leader_core.student.encode import RESERVED, EncodedCases, Encoder
-from train.baselines.data import TrainingData
+from train.baselines.fitting import TrainingData
 from train.console import Report
 from train.evaluation.scoring import Scores
 

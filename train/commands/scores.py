@@ -20,8 +20,8 @@ from leader_core.outputs import EXPORTED_SCORES, PROGRESS, SCORES, SIMILAR, Outp
 from leader_core.scorer import ModelScorer, Scorer
 from leader_core.similar import CaseIndex, index_path
 from leader_core.stored_scores import CaseBlock, ScoreWriter, scores_path
-from leader_core.stored_scores.case_map import case_map
 from leader_core.stored_scores.store import PRESCRIBED
+from leader_core.stored_scores.write import case_map
 from train.console import ProgressFile, Report
 from train.evaluation.exported_scores import export_scores, import_scores
 from train.evaluation.scoring import SPLITS, open_model, prescriptions

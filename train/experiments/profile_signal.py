@@ -14,8 +14,7 @@ import numpy as np
 
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics
 from leader_core.vocabulary import Vocabularies, Vocabulary
-from train.baselines.data import Baseline, TrainingData
-from train.baselines.fitting import FittedBaseline
+from train.baselines.fitting import Baseline, FittedBaseline, TrainingData
 from train.baselines.simple import Logistic
 from train.console import Report, Silent
 from train.evaluation.scoring import Labels

@@ -16,8 +16,7 @@ from leader_core.domain import Case, Visit
 from leader_core.student.encode import EncodedCases
 from tests.hospital import DIAGNOSES, MEDICATIONS, Hospital
 from train.baselines import BASELINES
-from train.baselines.data import TrainingData
-from train.baselines.fitting import FittedBaseline, fit_baseline, fit_on
+from train.baselines.fitting import FittedBaseline, TrainingData, fit_baseline, fit_on
 from train.baselines.gamenet import Gamenet, GamenetBaseline, _graph_of
 from train.baselines.neural import NeuralBaseline, Schedule, batch_of
 from train.cli import main

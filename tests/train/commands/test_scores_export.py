@@ -14,7 +14,7 @@ from leader_core.cohort import Cohort
 from leader_core.error_analysis import Analysis, Selection, boxed
 from leader_core.model_folder import read_manifest
 from leader_core.stored_scores import ScoreWriter, scores_path
-from leader_core.stored_scores.case_map import project
+from leader_core.stored_scores.write import project
 from tests.conftest import ROOT
 from tests.planted import CUT, Planted
 from train.cli import main
