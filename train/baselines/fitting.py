@@ -22,7 +22,7 @@ from leader_core.vocabulary import Vocabularies
 from train.baselines import BASELINES
 from train.config import DEFAULT_SEED
 from train.console import Report
-from train.evaluation.scoring import Labels, Scores
+from train.evaluation.inputs import Labels, Scores
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -22,7 +22,7 @@ from leader_core.ragged import spans
 from leader_core.student.encode import RESERVED, EncodedCases
 from train.baselines.fitting import TrainingData
 from train.console import Report
-from train.evaluation.scoring import Scores
+from train.evaluation.inputs import Scores
 
 PASS: Final = 256  # cases scored at once
 

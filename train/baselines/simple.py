@@ -13,7 +13,7 @@ from leader_core.ragged import Ints, Ragged
 from leader_core.student.encode import RESERVED, EncodedCases, Encoder
 from train.baselines.fitting import TrainingData
 from train.console import Report
-from train.evaluation.scoring import Scores
+from train.evaluation.inputs import Scores
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.console import Report
-from train.evaluation.scoring import SPLITS
+from train.evaluation.inputs import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

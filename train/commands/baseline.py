@@ -13,7 +13,7 @@ from leader_core.outputs import BASELINE, Outputs
 from train.baselines import BASELINES
 from train.config import DEFAULT_SEED
 from train.console import Report
-from train.evaluation.scoring import SPLITS
+from train.evaluation.inputs import SPLITS
 
 RECORD = "baseline.json"
 SCORES = "scores.parquet"

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from leader_core.model_folder import copy_model, read_manifest, rewrite_manifest
     from train.evaluation.calibrated_manifest import calibrated, with_linear_factor
-    from train.evaluation.scoring import open_model
+    from train.evaluation.inputs import open_model
 
     cohort = Cohort.open(arguments.cohort)
     manifest = read_manifest(arguments.model)

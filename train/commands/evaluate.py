@@ -12,6 +12,7 @@ from leader_core.outputs import EVALUATION
 from leader_core.scorer import Scorer
 from train.config import DEFAULT_SEED
 from train.console import Report
+from train.evaluation.inputs import SPLITS, open_model
 from train.evaluation.metrics_text import (
     fingerprint_line,
     show_differences,
@@ -20,7 +21,6 @@ from train.evaluation.metrics_text import (
     show_table,
     worth_quoting,
 )
-from train.evaluation.scoring import SPLITS, open_model
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

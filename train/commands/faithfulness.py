@@ -11,7 +11,7 @@ from leader_core.errors import InputError
 from leader_core.outputs import FAITHFULNESS
 from train.config import DEFAULT_SEED
 from train.console import Report
-from train.evaluation.scoring import SPLITS
+from train.evaluation.inputs import SPLITS
 
 if TYPE_CHECKING:
     import numpy as np

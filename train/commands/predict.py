@@ -10,8 +10,8 @@ from leader_core.errors import InputError
 from leader_core.outputs import PREDICTIONS, Outputs
 from leader_core.scorer import blocks_of
 from train.console import Report
+from train.evaluation.inputs import SPLITS, Labels, open_model
 from train.evaluation.predictions import write_predictions
-from train.evaluation.scoring import SPLITS, Labels, open_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

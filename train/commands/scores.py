@@ -24,7 +24,7 @@ from leader_core.stored_scores.store import PRESCRIBED
 from leader_core.stored_scores.write import case_map
 from train.console import ProgressFile, Report
 from train.evaluation.exported_scores import export_scores, import_scores
-from train.evaluation.scoring import SPLITS, open_model, prescriptions
+from train.evaluation.inputs import SPLITS, open_model, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -18,7 +18,7 @@ from leader_core.errors import InputError
 from leader_core.evaluation.metrics import summarise
 from leader_core.scorer import Scorer
 from train.evaluation.evaluate import ModelEvaluation, differences_of
-from train.evaluation.scoring import groups_of
+from train.evaluation.inputs import groups_of
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

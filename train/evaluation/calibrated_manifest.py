@@ -12,7 +12,7 @@ from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.metrics import choose_threshold
 from leader_core.model_folder import Manifest
 from leader_core.scorer import ModelScorer, score_columns
-from train.evaluation.scoring import Labels, Scores
+from train.evaluation.inputs import Labels, Scores
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -23,7 +23,7 @@ from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
 from leader_core.scorer import Scorer, score_columns
 from leader_core.terminology.chapters import UNCLASSIFIED
 from leader_core.terminology.chapters import chapter as icd_chapter
-from train.evaluation.scoring import Labels, Scores, groups_of, prescriptions
+from train.evaluation.inputs import Labels, Scores, groups_of, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -22,8 +22,8 @@ from leader_core.outputs import EXPORTED_SCORES
 from leader_core.scorer import blocks_of
 from leader_core.stored_scores import CaseBlock, ScoreWriter
 from leader_core.stored_scores.store import PRESCRIBED, ScoreStore
+from train.evaluation.inputs import prescriptions
 from train.evaluation.predictions import ABOUT
-from train.evaluation.scoring import prescriptions
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -22,7 +22,7 @@ from leader_core.outputs import PREDICTIONS
 from leader_core.scorer import BLOCK, CaseScores, Scorer, blocks_of
 from leader_core.vocabulary import Vocabulary
 from train.console import Report
-from train.evaluation.scoring import Scores, prescriptions
+from train.evaluation.inputs import Scores, prescriptions
 
 if TYPE_CHECKING:
     import pyarrow as pa

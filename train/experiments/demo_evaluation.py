@@ -35,8 +35,8 @@ from train.evaluation.evaluate import (
     icd_groups,
     time_groups,
 )
+from train.evaluation.inputs import groups_of
 from train.evaluation.predictions import StoredScores
-from train.evaluation.scoring import groups_of
 from train.experiments.demo_plan import (
     CALIBRATED,
     EVERYWHERE,

@@ -17,7 +17,7 @@ from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.fitting import Baseline, FittedBaseline, TrainingData
 from train.baselines.simple import Logistic
 from train.console import Report, Silent
-from train.evaluation.scoring import Labels
+from train.evaluation.inputs import Labels
 from train.experiments.realdata import Fold, folds_of, over_folds
 from train.experiments.results_tables import signed, value
 

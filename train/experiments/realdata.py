@@ -26,7 +26,7 @@ from train.baselines.fitting import TrainingData, fit_on
 from train.config import StudentTraining
 from train.console import Report, Silent
 from train.evaluation.evaluate import FEWEST, differences_of
-from train.evaluation.scoring import Labels, Scores, groups_of
+from train.evaluation.inputs import Labels, Scores, groups_of
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -32,7 +32,7 @@ from leader_core.teacher.config import DEFAULT_BASE
 from train.checkpoint import StudentPosition, checkpoint_path, load_checkpoint, save_checkpoint
 from train.config import StudentTraining, rate_factor
 from train.console import Report
-from train.evaluation.scoring import Labels, groups_of
+from train.evaluation.inputs import Labels, groups_of
 from train.student.augmentation import Augmentation
 from train.student.data import StudentData, fields_read
 from train.student.objective import Batch, Losses, optimizer_of

@@ -30,7 +30,7 @@ from leader_core.ragged import Ints
 from leader_core.scorer import CaseScores, blocks_of
 from leader_core.terminology.drugs import map_order
 from leader_core.vocabulary import Vocabulary
-from train.evaluation.scoring import Labels, Scores
+from train.evaluation.inputs import Labels, Scores
 from train.synthetic_hospital.arrays import BoolArray, FloatArray
 from train.synthetic_hospital.clinic import Stays
 from train.synthetic_hospital.hospital import CHUNK, draw_chunk_stays, knowledge_of

@@ -15,7 +15,7 @@ from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS
 from train.console import Report
-from train.evaluation.scoring import prescriptions
+from train.evaluation.inputs import prescriptions
 
 _LISTED: Final = 15
 _COMMON: Final = 0.05  # classes at least this frequent in the real cohort enter the pairs

@@ -22,7 +22,7 @@ from train.baselines.neural import NeuralBaseline, Schedule, batch_of
 from train.cli import main
 from train.config import DEFAULT_SEED
 from train.evaluation.evaluate import ModelEvaluation
-from train.evaluation.scoring import groups_of
+from train.evaluation.inputs import groups_of
 
 HOSPITAL = Hospital(240)
 QUICK = Schedule(width=16, dropout=0.1, learning_rate=1e-2, epochs=6, patience=6)

@@ -25,8 +25,8 @@ from tests.hospital import MEDICATIONS, Hospital
 from train.cli import main
 from train.evaluation.ablation import without_parts
 from train.evaluation.evaluate import ModelEvaluation, icd_groups, time_groups
+from train.evaluation.inputs import Labels, open_model, prescriptions
 from train.evaluation.predictions import StoredScores
-from train.evaluation.scoring import Labels, open_model, prescriptions
 
 HOSPITAL = Hospital(120)
 OTHER = Hospital(120, seed=9)

@@ -32,8 +32,8 @@ from train.cli import main
 from train.config import StudentTraining
 from train.evaluation.calibrated_manifest import without_calibration
 from train.evaluation.evaluate import RARE, code_groups, groups_by
+from train.evaluation.inputs import Labels, open_model
 from train.evaluation.predictions import ABOUT, StoredScores
-from train.evaluation.scoring import Labels, open_model
 from train.experiments.realdata import folds_of, start_from
 from train.experiments.results import fold_sentences
 from train.student.data import StudentData

@@ -20,7 +20,7 @@ from tests.hospital import Hospital
 from train.config import StudentTraining
 from train.console import Report
 from train.evaluation.calibrated_manifest import FACTORS, with_linear_factor
-from train.evaluation.scoring import Labels
+from train.evaluation.inputs import Labels
 from train.student import loop
 from train.student.data import StudentData
 from train.student.weights import category, set_usual_time

@@ -12,8 +12,8 @@ from leader_core.errors import InputError
 from leader_core.scorer import score_columns
 from train.baselines.fitting import fit_baseline
 from train.cli import main
+from train.evaluation.inputs import Labels
 from train.evaluation.predictions import StoredScores
-from train.evaluation.scoring import Labels
 from train.synthetic_hospital.oracle import Oracle
 from train.synthetic_hospital.prescription_rows import written_at_least_once
 

@@ -1,4 +1,4 @@
-"""Model folders opened for evaluation, and the labels that their scores are compared with."""
+"""What an evaluation starts from: an opened model folder, and the labels that its scores are compared with."""
 
 from __future__ import annotations
 
