@@ -18,6 +18,7 @@ from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import ClassCounts, Condition, Reliability, classed
 
 _FEW: Final = 20
+ROW: Final = 58  # pixels: above four times the letter size Streamlit wraps a long name
 
 
 def draw(context: AnalysisContext) -> None:
@@ -66,7 +67,7 @@ def _draw_bars(
         }
     )
     columns = {
-        heading: st.column_config.TextColumn(width=290),
+        heading: st.column_config.TextColumn(width=190, pinned=True),
         "Ordered": st.column_config.NumberColumn(format="localized"),
         "Missed": _bar("%d", int(counts.missed.max(initial=1)), "ordered, not suggested"),
         "Extra": _bar("%d", int(counts.extra.max(initial=1)), "suggested, not ordered"),
@@ -85,8 +86,8 @@ def _draw_bars(
         frame.iloc[list(indices)],
         key=key,
         hide_index=True,
-        height=min(560, 38 + 35 * len(indices)),
-        row_height=35,
+        height=min(676, 38 + ROW * len(indices)),
+        row_height=ROW,
         column_config=columns,
         on_select=take,
         selection_mode="single-cell",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.classes import reliability
-from dashboard.error_analysis.context import AnalysisContext, chart, model_cell
+from dashboard.error_analysis import cross_filter
+from dashboard.error_analysis.classes import ROW, reliability
+from dashboard.error_analysis.context import AnalysisContext, chart, model_cell, show_chosen
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
@@ -27,6 +29,7 @@ from leader_core.error_analysis import Condition, Reliability, Sweep
 from leader_core.evaluation.calibration import BINS
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
 ALL: Final = "all"
@@ -158,15 +161,91 @@ def draw_calibration(context: AnalysisContext) -> None:
         for name, each in bins.items()
     )
     st.html(markup.panel_title("Predicted against observed", f"expected calibration error: {errors}"))
-    chart(
-        context,
-        reliability_figure(context, bins, code, color_mode()),
-        f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}",
-        "Share ordered against mean probability",
-    )
+    figure = reliability_figure(context, bins, code, color_mode())
+    key = f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}"
+    alt = "Share ordered against mean probability"
+    if code == ALL:
+        charts.draw(figure, key, alt, on_select=lambda: _take_point(key), selection_mode="points")
+        _draw_point(context, bins)
+    else:
+        chart(context, figure, key, alt)
     with st.expander("The numbers of each point", expanded=code != ALL):
         st.html(bins_table(context, bins, [code]).html())
     csv_row("calibration", lambda: bins_table(context, bins, [ALL, *codes]))
+
+
+def _take_point(key: str) -> None:
+    points = st.session_state[key].selection.points
+    st.session_state["point"] = str(points[0]["customdata"]) if points else ""
+
+
+def _draw_point(context: AnalysisContext, bins: Mapping[str, Reliability]) -> None:
+    """A point of all classes, chosen in the chart or by name, class by class: nearly every case has some class in it."""
+    points = {
+        f"{model}:{part}": f"{model_name(model)}, {_bin_name(part)}"
+        for model, each in bins.items()
+        for part in np.flatnonzero(each.of()[0]).tolist()
+    }
+    if st.session_state["point"] not in points:
+        st.session_state["point"] = ""
+    st.selectbox(
+        "Point of the chart", ["", *points], format_func=lambda point: points.get(point, "None"), width=380,
+        help="Nearly every case has some class at each point, so a point shows its classes, and a class its cases.",
+        **url_state.mirror("point"),
+    )  # fmt: skip
+    if not (point := st.session_state["point"]):
+        st.html(
+            markup.note("Choose a point, in the chart or here: its classes come below, each with its cases.")
+        )
+        return
+    model, part = point.split(":")[0], int(point.split(":")[1])
+    st.html(
+        markup.panel_title(f"Classes at this point: {points[point]}", "most orders off the diagonal first")
+    )
+    frame, codes = point_classes(context, bins[model], part)
+    key = cross_filter.chart_key(f"point-{point}-{zlib.crc32(context.key.encode())}")
+
+    def take() -> None:
+        cells = st.session_state[key].selection.cells
+        chosen = (Condition("bin", (model, codes[cells[0][0]]), part),) if cells else ()
+        cross_filter.choose(chosen)
+
+    st.dataframe(
+        frame, key=key, hide_index=True, height=min(444, 38 + ROW * len(frame)), row_height=ROW,
+        column_config={
+            "Class": st.column_config.TextColumn(width=190, pinned=True),
+            "Predicted": st.column_config.NumberColumn(format="%.3f", help="mean probability"),
+            "Observed": st.column_config.NumberColumn(format="%.3f", help="share ordered"),
+            "Orders": st.column_config.NumberColumn(help="really ordered among these cases"),
+            "Beyond predicted": st.column_config.NumberColumn(format="%+.1f", help="orders minus the sum of probabilities"),
+        },
+        on_select=take, selection_mode="single-cell",
+    )  # fmt: skip
+    show_chosen(context, "Click a row: every other view then shows the cases of that class at this point.")
+
+
+def point_classes(context: AnalysisContext, bins: Reliability, part: int) -> tuple[pd.DataFrame, list[str]]:
+    """The classes that have cases in a bin, most orders off their predicted number first, and their codes."""
+    import pandas as pd  # slow to import, and not needed at start-up
+
+    counts, predicted, observed = bins.counts[:, part], bins.predicted[:, part], bins.observed[:, part]
+    beyond = observed - predicted
+    rows = [i for i in np.argsort(-np.abs(beyond), kind="stable").tolist() if counts[i]]
+    frame = pd.DataFrame(
+        {
+            "Class": [context.titled(context.analysis.codes[i]) for i in rows],
+            "Cases": counts[rows],
+            "Predicted": predicted[rows] / counts[rows],
+            "Observed": observed[rows] / counts[rows],
+            "Orders": observed[rows],
+            "Beyond predicted": beyond[rows],
+        }
+    )
+    return frame, [context.analysis.codes[i] for i in rows]
+
+
+def _bin_name(part: int) -> str:
+    return f"{part / BINS:.2f} to {(part + 1) / BINS:.2f}"
 
 
 def bins_table(
@@ -183,15 +262,12 @@ def bins_table(
                 for i in np.flatnonzero(counts).tolist()
             ]
 
-    def label(part: int) -> str:
-        return f"{part / BINS:.2f} to {(part + 1) / BINS:.2f}"
-
     def cases(row: tuple[str, str, int, int, float, float]) -> TableCell:
         name, code, part, number = row[:4]
         if not one_class:  # a pair of case and class is not a case
             return TableCell(number, f"{number:,}")
         condition = Condition("bin", (name, code), part)
-        return context.opens(number, f"{context.title(code)} at {label(part)}", condition)
+        return context.opens(number, f"{context.title(code)} at {_bin_name(part)}", condition)
 
     return table_of(
         rows,
@@ -200,7 +276,7 @@ def bins_table(
             ("", "class", lambda row: row[1]),
             ("", "from", lambda row: number_cell(row[2] / BINS)),
             ("", "to", lambda row: number_cell((row[2] + 1) / BINS)),
-            ("Probability", "", lambda row: label(row[2])),
+            ("Probability", "", lambda row: _bin_name(row[2])),
             ("Cases" if one_class else "Pairs of case and class", "pairs", cases),
             ("Predicted", "mean probability", lambda row: number_cell(row[4], ".3f")),
             ("Observed", "share ordered", lambda row: number_cell(row[5], ".3f")),
@@ -279,7 +355,9 @@ def reliability_figure(
         counts, predicted, observed = each.of(index)
         used = np.flatnonzero(counts).tolist()
         colour, symbol = model_style(model, list(bins), mode)
-        parts = [Condition("bin", (model, code), part).text for part in used]
+        parts = [
+            f"{model}:{part}" if code == ALL else Condition("bin", (model, code), part).text for part in used
+        ]
         lines.append(
             ReliabilityLine(
                 model_name(model), colour, symbol, counts[used].tolist(), predicted[used].tolist(),

@@ -1,4 +1,4 @@
-"""The first view: all models over the chosen cases, then what stands out, the heaviest finding first, each with its cases.
+"""The first view: all models over the chosen cases, then what stands out, kinds taking turns, each finding with its cases.
 
 A finding is one sentence that says what is wrong, one line with the numbers behind it, and the bars of its chart.
 """
@@ -50,7 +50,7 @@ def draw(context: AnalysisContext) -> None:
     st.html(
         markup.panel_title(
             f"What stands out about the {model.lower()}",
-            f"{count(len(result.findings), 'finding')}, most wrong cases first",
+            f"{count(len(result.findings), 'finding')}; kinds take turns, each with most wrong cases first",
         )
     )
     present = {
@@ -97,8 +97,9 @@ def method(result: Findings) -> str:
     """How findings are found, in a sentence or two."""
     return (
         f"{count(result.tests, 'comparison')}, each on at least {FEWEST} cases; their p are corrected together "
-        "(Benjamini and Hochberg), and those below 0.05 are shown. Intervals are 95 %, not corrected. Ordered by how many "
-        "cases are wrong beyond what is usual, by the cautious end of the interval. A finding says where to look, not why."
+        "(Benjamini and Hochberg), and those below 0.05 are shown. Intervals are 95 %, not corrected. The kinds take turns; "
+        "within a kind, and of each turn, first comes what has most cases wrong beyond the usual, by the cautious end of "
+        "the interval. A finding says where to look, not why."
     )
 
 

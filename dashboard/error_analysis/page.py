@@ -84,6 +84,7 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "depth": url_state.Binding.number(3, (1, 2, 3, 4)),
     "class": url_state.Binding.pattern(_CODE),
     "of_class": url_state.Binding.pattern(_CODE, curves.ALL),
+    "point": url_state.Binding.pattern(r"[\w-]{1,64}:\d{1,2}"),
     "cut": url_state.Binding.within(0.0, 0.01, 0.99),
     "first": url_state.Binding.pattern(_NAME, slices.CHOSEN),
     "second": url_state.Binding.pattern(_NAME, slices.REST),
@@ -124,7 +125,12 @@ def draw() -> None:
     _chosen_cases(context)
     name = str(st.session_state["part"])
     own = _own_context(context, name)
-    switch("View", {key: view.title for key, view in VIEWS.items()}, **url_state.mirror("part"))
+    titles = {key: view.title for key, view in VIEWS.items()}
+    switch("View", titles, **url_state.mirror("part"))
+    with st.container(key="part_list"):  # instead of the buttons on a telephone
+        st.selectbox(
+            "View", list(titles), format_func=titles.__getitem__, **url_state.mirror("part", list(titles))
+        )
     url_state.publish("errors", url_state.written(_BINDINGS))
     if not own.within.any() and name != "notes":
         st.html(

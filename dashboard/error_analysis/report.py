@@ -27,7 +27,6 @@ from leader_core.domain import UNKNOWN
 from leader_core.error_analysis import Condition, ErrorFinding, Selection
 
 FINDINGS: Final = 6
-_OF_A_KIND: Final = 2
 EXAMPLES: Final = 3
 _NAMED: Final = 6  # classes named in one list of an example
 
@@ -61,7 +60,7 @@ def write_report(context: AnalysisContext) -> bytes:
     """UTF-8 HTML; everything that comes from data is escaped by the template."""
     conditions = "; ".join(map(context.describe, context.selection.conditions)) or "all scored cases"
     result = findings.of_cases(context)
-    shown = varied(result.findings)
+    shown = result.findings[:FINDINGS]
     workspace = get_workspace(context.service)
     own = tags.tags_of(context, workspace)
     names = tags.kind_names(workspace)
@@ -82,13 +81,6 @@ def write_report(context: AnalysisContext) -> bytes:
         tags=tags.count_table(context, names, own) if own else None,
         kappa=_kappa(own),
     )
-
-
-def varied(every: Sequence[ErrorFinding]) -> list[ErrorFinding]:
-    """The first findings, in their order, of which no kind takes more than its share while there are others."""
-    few = [f for i, f in enumerate(every) if sum(g.kind == f.kind for g in every[:i]) < _OF_A_KIND]
-    rest = [f for f in every if f not in few]
-    return sorted([*few, *rest][:FINDINGS], key=every.index)
 
 
 def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:
@@ -126,15 +118,13 @@ def _kappa(own: Sequence[tags.RowTag]) -> str:
 
 
 def _examples(context: AnalysisContext, shown: Sequence[ErrorFinding]) -> Iterator[ExampleCase]:
-    """A typical case of the first finding of each kind, then of the others, every patient once; without any, of all cases.
+    """A typical case of each of the first findings, every patient once; without any, of all cases.
 
     The class that a finding is about comes first in the lists of its case.
     """
     analysis, used = context.analysis, set[int]()
-    kinds = [f.kind for f in shown]
-    by_kind = sorted(shown, key=lambda f: kinds[: shown.index(f)].count(f.kind))
     sources: list[tuple[str, tuple[Condition, ...]]] = [
-        (sentence(f, context.title, context.other), f.conditions) for f in by_kind
+        (sentence(f, context.title, context.other), f.conditions) for f in shown
     ]
     sources += [("A typical case of all chosen", ())] * EXAMPLES
     error = analysis.metrics(context.model).jaccard

@@ -114,7 +114,7 @@ def _condition_on_model(condition: Condition, named: Callable[[str, str], str]) 
         ]
         return f"{named('class', names[0])}: {', '.join(states)}"
     if kind == "bin":
-        title = "any class" if names[1] == "all" else named("class", names[1])
+        title = named("class", names[1])
         return (
             f"{model_name(names[0]).lower()} scores {title} {number / BINS:.2f} to {(number + 1) / BINS:.2f}"
         )

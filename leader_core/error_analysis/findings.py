@@ -3,15 +3,16 @@ calibration that is off, cut prompts. Each finding names its cases.
 
 Every difference that is tested enters one family, and its p is adjusted by Benjamini and Hochberg's procedure
 (`scipy.stats.false_discovery_control`): of the findings shown, at most 5 % are expected to be chance. Nothing is tested
-on fewer than `FEWEST` cases. Standard errors are over patients: a patient's cases count together. The order is by `weight`:
-how many cases too many are wrong at least, by the end of the 95 % interval that is nearer to none.
+on fewer than `FEWEST` cases. Standard errors are over patients: a patient's cases count together. Within a kind the order is
+by `weight`: how many cases too many are wrong at least, by the end of the 95 % interval that is nearer to none.
 
 Letters: N cases, A classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -55,9 +56,9 @@ class ErrorFinding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All findings, the heaviest first, and every comparison that gave none."""
+    """All findings, and every comparison that gave none."""
 
-    findings: tuple[ErrorFinding, ...]
+    findings: tuple[ErrorFinding, ...]  # see `take_turns`
     unclear: tuple[ErrorFinding, ...]  # what was tested and is no clearer than chance, or not worse
     cases: int  # that the model has scored
 
@@ -91,8 +92,19 @@ def find(
     adjusted = adjust([finding.p or 0.0 for finding in tested])
     judged = [replace(finding, p=float(p)) for finding, p in zip(tested, adjusted, strict=True)]
     sure = [finding for finding in judged if is_clear(finding)]
-    ranked = sorted((*never, *sure), key=lambda finding: -finding.weight)
-    return Findings(tuple(ranked), tuple(f for f in judged if not is_clear(f)), int(scored.sum()))
+    unclear = tuple(finding for finding in judged if not is_clear(finding))
+    return Findings(take_turns((*never, *sure)), unclear, int(scored.sum()))
+
+
+def take_turns(findings: Iterable[ErrorFinding]) -> tuple[ErrorFinding, ...]:
+    """The heaviest finding of each kind, then the second of each; within a turn the heaviest first."""
+    ranked = sorted(findings, key=lambda finding: -finding.weight)
+    turns: Counter[FindingKind] = Counter()
+    order = []
+    for finding in ranked:
+        order.append(turns[finding.kind])
+        turns[finding.kind] += 1
+    return tuple(finding for _, finding in sorted(zip(order, ranked, strict=True), key=lambda pair: pair[0]))
 
 
 def is_clear(finding: ErrorFinding) -> bool:

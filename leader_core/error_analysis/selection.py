@@ -22,7 +22,7 @@ LONGEST: Final = 600
 """Characters of a selection's text."""
 MOST: Final = 12
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_CODE: Final = re.compile(r"[A-Z0-9]{1,10}|all")
+_CODE: Final = re.compile(r"[A-Z0-9]{1,10}")
 _ID: Final = re.compile(r"[a-z0-9-]{1,64}")
 
 
@@ -34,7 +34,7 @@ class Condition:
     * lt, ge: (number's name,) and the limit: below it, or at least it;
     * has, lacks: () and the place of a diagnosis chapter;
     * class: (ATC code, "who-1" or "who-0" ...): who chose it and who did not, "prescribed" for what was given;
-    * bin: (model, ATC code or "all") and the place of the part of 0 to 1 that the probability lies in;
+    * bin: (model, ATC code) and the place of the part of 0 to 1 that the probability lies in;
     * score: (metric, model, "lt" or "ge") and the limit;
     * better: (model, other) and by how much more than that the first's Jaccard is higher;
     * box: (left, right, bottom, top) on the map of cases, as numbers in text;

@@ -186,9 +186,8 @@ class Analysis:
                 return mask
             case "bin":
                 model, code = names
-                columns = self.known(model) if code == "all" else [self.codes.index(code)]
-                places = bin_of(self.probabilities(model)[:, columns])
-                return self.metrics(model).scored & (places == int(number)).any(1)
+                places = bin_of(self.probabilities(model)[:, self.codes.index(code)])
+                return self.metrics(model).scored & (places == int(number))
             case "score":
                 metric, model, side = names
                 if metric not in MEANS:

@@ -208,6 +208,22 @@ def test_a_count_in_the_table_of_classes_selects_its_cases(page: OpenPage) -> No
     assert classes.cell_conditions(context, indices, (row, "Recall")) == ()
 
 
+def test_a_point_of_all_classes_shows_its_classes_each_with_its_cases(page: OpenPage) -> None:
+    plain = page(part="calibration", of="all", model="student")
+    points = [option for option in plain.selectbox(key="point_shown").options if option.startswith("Student")]
+    assert not plain.dataframe and len(points) > 2
+    app = page(part="calibration", of="all", model="student", point="student:1")
+    frame = app.dataframe[0].value
+    assert not app.exception and address(app)["point"] == "student:1"
+    code = frame["Class"].iloc[0].rsplit("(", 1)[-1].rstrip(")")
+    link = {"pick": f"bin:student:{code}:1", "from": "calibration"}
+    assert _cases(page(part="groups", of="all", model="student", **link)) == frame["Cases"].iloc[0]
+    assert frame["Beyond predicted"].abs().is_monotonic_decreasing
+    np.testing.assert_allclose(
+        frame["Orders"] - frame["Predicted"] * frame["Cases"], frame["Beyond predicted"], atol=1e-6
+    )
+
+
 def test_a_map_that_is_not_stored_says_how_to_store_it(page: OpenPage) -> None:
     assert "No map of these cases is stored" in text(page(part="map", of="all"))
 

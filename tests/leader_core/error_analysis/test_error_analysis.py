@@ -269,7 +269,7 @@ def _codes_of(cohort: Cohort, chapter: str) -> set[str]:
     "text",
     [
         "", "gender:is:1", "age:ge:64.5", "chapter:has:3", "class:B01A:prescribed-1:teacher-0",
-        "bin:student:all:4", "score:jaccard:teacher:lt:0.5", "better:teacher:student:0.1", "list:0f3a-9",
+        "bin:student:B01A:4", "score:jaccard:teacher:lt:0.5", "better:teacher:student:0.1", "list:0f3a-9",
     ],
 )  # fmt: skip
 def test_a_selection_comes_back_from_its_text(text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.stats import ttest_ind
 
 from leader_core.error_analysis import classes
 from leader_core.error_analysis.comparisons import model_agreement
-from leader_core.error_analysis.findings import Findings, difference, find, mean_over
+from leader_core.error_analysis.findings import Findings, difference, find, mean_over, take_turns
 from leader_core.error_analysis.frame import Choices, Column
 
 MODELS = ("teacher", "student")
@@ -95,6 +95,17 @@ def test_a_class_that_is_never_suggested_stands_first_with_its_orders() -> None:
     assert first.weight == pytest.approx(96.3, abs=0.1), "orders times the least share that is missed"
     assert first.other == 1.0, "the teacher suggests all of them"
     assert [c.text for c in first.conditions] == ["class:A01A:prescribed-1:student-0"]
+
+
+def test_kinds_take_turns_and_within_a_turn_the_heaviest_is_first() -> None:
+    made = hospital()
+    made.scores["student"][:, 0] = 0.1
+    one = found(made).findings[0]
+    every = [replace(one, kind=kind, weight=weight) for kind, weight in
+             (("group", 5), ("never", 90), ("never", 80), ("cut", 7), ("group", 6), ("never", 70))]  # fmt: skip
+    assert [(f.kind, f.weight) for f in take_turns(every)] == [
+        ("never", 90), ("cut", 7), ("group", 6), ("never", 80), ("group", 5), ("never", 70)
+    ]  # fmt: skip
 
 
 def test_a_class_below_twenty_orders_is_no_finding() -> None:
