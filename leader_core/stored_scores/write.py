@@ -26,15 +26,12 @@ from leader_core.files import replacing_file
 from leader_core.interactions import InteractionTable
 from leader_core.interactions.visit_alerts import VisitAlerts, as_columns
 from leader_core.outputs import SCORES
-from leader_core.similar.index import unit_vectors
 from leader_core.stored_scores.store import FORMAT, PRESCRIBED, run
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from leader_core.cohort.columns import CohortColumns
-    from leader_core.student.scorer import StudentScorer
 
 _MAP: Final = "CREATE TABLE case_map (visit_id BIGINT PRIMARY KEY, x FLOAT NOT NULL, y FLOAT NOT NULL)"
 _CODES: Final = "CREATE TABLE codes (code_no SMALLINT PRIMARY KEY, code VARCHAR NOT NULL UNIQUE)"
@@ -230,7 +227,7 @@ class ScoreWriter:
         return cases
 
     def add_map(self, visit_ids: NDArray[np.int64], points: NDArray[np.float32]) -> None:
-        """Where the cases stand on a map (see `case_map`), in place of an earlier one.
+        """Where the cases stand on a map (see `project`), in place of an earlier one.
 
         Args:
             visit_ids: (N,) each once.
@@ -321,8 +318,3 @@ def project(vectors: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         PCA(n_components=2, svd_solver="covariance_eigh").fit_transform(vectors).astype(np.float32)
     )
     return points
-
-
-def case_map(student: StudentScorer, columns: CohortColumns) -> NDArray[np.float32]:
-    """(N, 2) where the cases stand on the student's map."""
-    return project(unit_vectors(student, columns))

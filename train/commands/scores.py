@@ -19,9 +19,10 @@ from leader_core.interactions.visit_alerts import OrderedVisits, VisitAlerts
 from leader_core.outputs import EXPORTED_SCORES, PROGRESS, SCORES, SIMILAR, Outputs
 from leader_core.scorer import ModelScorer, Scorer
 from leader_core.similar import CaseIndex, index_path
+from leader_core.similar.index import unit_vectors
 from leader_core.stored_scores import CaseBlock, ScoreWriter, scores_path
 from leader_core.stored_scores.store import PRESCRIBED
-from leader_core.stored_scores.write import case_map
+from leader_core.stored_scores.write import project
 from train.console import ProgressFile, Report
 from train.evaluation.exported_scores import export_scores, import_scores
 from train.evaluation.inputs import SPLITS, open_model, prescriptions
@@ -163,7 +164,7 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
             own = model.manifest.digest
             done[model.name] = writer.add(model.name, own, model.threshold, _known(model, codes), blocks)
             if isinstance(model, StudentScorer):
-                writer.add_map(columns.visit_ids, case_map(model, columns))
+                writer.add_map(columns.visit_ids, project(unit_vectors(model, columns)))
     for model in models:
         if isinstance(
             model, StudentScorer

@@ -101,7 +101,7 @@ def test_kinds_take_turns_and_within_a_turn_the_heaviest_is_first() -> None:
     made = hospital()
     made.scores["student"][:, 0] = 0.1
     one = found(made).findings[0]
-    every = [replace(one, kind=kind, weight=weight) for kind, weight in
+    every = [replace(one, kind=kind, weight=weight) for kind, weight in  # type: ignore[arg-type]
              (("group", 5), ("never", 90), ("never", 80), ("cut", 7), ("group", 6), ("never", 70))]  # fmt: skip
     assert [(f.kind, f.weight) for f in take_turns(every)] == [
         ("never", 90), ("cut", 7), ("group", 6), ("never", 80), ("group", 5), ("never", 70)
