@@ -14,7 +14,7 @@ from dashboard.error_analysis.context import AnalysisContext, show_chosen
 from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.shared import markup, wording
 from dashboard.shared.analysis import model_name
-from dashboard.shared.formatting import MISSING, count
+from dashboard.shared.formatting import MISSING, count, cut_off
 from leader_core.error_analysis import ClassCounts, Condition, Reliability, classed
 
 _FEW: Final = 20
@@ -34,7 +34,7 @@ def draw(context: AnalysisContext) -> None:
     st.html(
         markup.panel_title(
             f"{model}, {unit.one} by {unit.one}",
-            f"{count(counts.cases, 'case')} at its own cut-off {threshold:.3g}; worst first, a heading sorts",
+            f"{count(counts.cases, 'case')} at its own cut-off {cut_off(threshold)}; worst first, a heading sorts",
         )
     )
     chosen = _draw_bars(context, counts, bins, indices, unit.one.capitalize())

@@ -24,6 +24,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import charts, markup, theme, url_state
 from dashboard.shared.analysis import METRICS, model_name
 from dashboard.shared.charts import ReliabilityLine, color_mode, model_style, with_layout
+from dashboard.shared.formatting import cut_off
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, Reliability, Sweep
 from leader_core.evaluation.calibration import BINS
@@ -68,8 +69,8 @@ def draw_cut_off(context: AnalysisContext) -> None:
         f"cut-{context.model}-{context.other}-{context.selection.text}",
         "Jaccard, F1, classes suggested and DDI rate over the cut-off",
     )
-    st.slider("Cut-off to look at", 0.01, 0.99, step=0.01, key="cut_shown", on_change=_take_cut_off,
-              value=threshold or round(own[context.model].threshold, 2))  # fmt: skip
+    st.slider("Cut-off to look at", 0.01, 0.99, step=0.005, format="%.3f", key="cut_shown", on_change=_take_cut_off,
+              value=threshold or round(own[context.model].threshold, 3))  # fmt: skip
     shown = []
     for name, each in sweeps.items():
         shown += [
@@ -108,7 +109,7 @@ def _at_own(context: AnalysisContext, model: str) -> Mapping[str, float]:
 
 
 def _take_cut_off() -> None:
-    st.session_state["cut"] = round(float(st.session_state["cut_shown"]), 2)
+    st.session_state["cut"] = round(float(st.session_state["cut_shown"]), 3)
 
 
 def _ordered(context: AnalysisContext) -> dict[str, float | None]:
@@ -132,7 +133,7 @@ def sweep_table(rows: Sequence[CutOff]) -> AnalysisTable:
         [
             ("Model", "model", lambda row: model_cell(row.model)),
             *([("Cut-off", "", lambda row: row.label)] if any(row.label for row in rows) else []),
-            ("At", "cut-off", lambda row: TableCell(row.threshold, f"{row.threshold:.3g}")),
+            ("At", "cut-off", lambda row: TableCell(row.threshold, cut_off(row.threshold))),
             *((METRICS[metric], metric, cell(metric)) for metric in _METRICS),
         ],
     )

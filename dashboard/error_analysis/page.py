@@ -85,7 +85,7 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "class": url_state.Binding.pattern(_CODE),
     "of_class": url_state.Binding.pattern(_CODE, curves.ALL),
     "point": url_state.Binding.pattern(r"[\w-]{1,64}:\d{1,2}"),
-    "cut": url_state.Binding.within(0.0, 0.01, 0.99),
+    "cut": url_state.Binding.within(0.0, 0.01, 0.99, digits=3),
     "first": url_state.Binding.pattern(_NAME, slices.CHOSEN),
     "second": url_state.Binding.pattern(_NAME, slices.REST),
     "kind": url_state.Binding.choice(findings.EVERY, findings.KINDS),

@@ -21,7 +21,7 @@ from dashboard.server import audit
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import wording
 from dashboard.shared.analysis import TARGETS, field_value, format_metric, model_name
-from dashboard.shared.formatting import count, day, listing
+from dashboard.shared.formatting import count, cut_off, day, listing
 from leader_core import LeaderError
 from leader_core.domain import UNKNOWN
 from leader_core.error_analysis import Condition, ErrorFinding, Selection
@@ -93,7 +93,7 @@ def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:
     ]  # fmt: skip
     for name in context.models:
         model = context.analysis.models[name]
-        text = f"cut-off {model.threshold:.3g}, scored {day(model.scored_at)}"
+        text = f"cut-off {cut_off(model.threshold)}, scored {day(model.scored_at)}"
         facts.append((model_name(name), text + (f", weights {model.digest[:12]}" if model.digest else "")))
     return facts
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dashboard.server.service import ModelStatus
 from dashboard.shared import wording
-from dashboard.shared.formatting import MISSING, count
+from dashboard.shared.formatting import MISSING, count, cut_off
 from dashboard.shared.templates import macro
 from leader_core import Fingerprint
 from leader_core.model_folder import Manifest
@@ -43,7 +43,7 @@ def identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("Trained on", f"{manifest.cohort.label}, {manifest.cohort.patients:,} patients"),
         ("Cohort digest", manifest.cohort.digest[:16]),
         ("Settings", manifest.preset),
-        ("Cut-off", f"{manifest.threshold:.3g}" + (f", {wording.threshold_rule(rule)}" if rule else "")),
+        ("Cut-off", cut_off(manifest.threshold) + (f", {wording.threshold_rule(rule)}" if rule else "")),
     ]
     if manifest.base_model is not None:
         facts.append(("Base model", f"{manifest.base_model.id} (sha256 {manifest.base_model.sha256[:16]}…)"))

@@ -18,7 +18,7 @@ from dashboard.scores.reasons import Reason, reasons
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarPatients, SimilarResult
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import VisitText
-from dashboard.shared.formatting import listing, score
+from dashboard.shared.formatting import cut_off, listing, score
 from dashboard.shared.markup import Titles
 from leader_core import Case, Engine, Fingerprint, Interaction, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, Kind, ModelName
@@ -330,15 +330,15 @@ def _cut(engine: Engine, name: ModelName, case: Case) -> str:
 
 def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str) -> Facts:
     """Identifies the model, so that its scores can be computed again."""
-    cut_off = f"{recommendation.threshold:.3g}"
+    text = cut_off(recommendation.threshold)
     if abs(recommendation.threshold - manifest.threshold) > 1e-9:
-        cut_off += f", moved by the viewer from the model's own, {manifest.threshold:.3g}"
+        text += f", moved by the viewer from the model's own, {cut_off(manifest.threshold)}"
     if manifest.threshold_rule:
-        cut_off += f" ({wording.threshold_rule(manifest.threshold_rule)})"
+        text += f" ({wording.threshold_rule(manifest.threshold_rule)})"
     version = manifest.digest[:12] or "unknown"
     trained = "this cohort" if manifest.cohort.digest == cohort else "another cohort"
     facts = [
-        ("Cut-off", cut_off),
+        ("Cut-off", text),
         ("Version", f"{version}, made {manifest.created_at[:10] or 'at an unknown time'}"),
         ("Trained on", f"{trained}: {manifest.cohort.label}, {manifest.cohort.patients:,} patients"),
     ]

@@ -12,7 +12,7 @@ from dashboard.scores.notes import RowTagging, write_tag
 from dashboard.server.answers import Scores
 from dashboard.shared import comparison, theme, wording
 from dashboard.shared.case_text import ordered_drugs
-from dashboard.shared.formatting import probability
+from dashboard.shared.formatting import cut_off, probability
 from dashboard.shared.templates import component, nothing
 from leader_core import Order
 from leader_core.domain import ModelName
@@ -185,7 +185,7 @@ def _which(key: comparison.Error, members: Sequence[comparison.Row], models: Seq
 def _model(name: str, answer: Scores, threshold: float) -> dict[str, Any]:
     ready = answer.recommendation is not None
     note = (
-        f"cut-off {threshold:.3g}"
+        f"cut-off {cut_off(threshold)}"
         if ready
         else {"loading": "loading", "running": "scoring"}.get(answer.status, "not available")
     )

@@ -14,14 +14,17 @@ from dashboard.server.answers import Scores, ask_now
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, url_state, wording
 from dashboard.shared.case_text import read_as_lines, unseen_claims
-from dashboard.shared.formatting import count, day, listing, score
+from dashboard.shared.formatting import count, cut_off, day, listing, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
 from leader_core import Case, Recommendation, UnseenCode
 from leader_core.domain import MODEL_NAMES, EquivalentCode, ModelName
 from leader_core.interactions import Alert
 
-BINDINGS: Final = {session.threshold_key(name): url_state.Binding.within(None) for name in MODEL_NAMES}
+BINDINGS: Final = {
+    session.threshold_key(name): url_state.Binding(None, url_state.read_number, cut_off)
+    for name in MODEL_NAMES
+}
 """None stands for the model's own cut-off."""
 
 CountAlerts = Callable[[Sequence[str]], str]
@@ -90,21 +93,22 @@ def overrides(service: Service, recommendations: Mapping[ModelName, Recommendati
 def _slider(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
     manifest, own = service.engine.models[name].manifest, recommendation.threshold
     rule = wording.threshold_rule(manifest.threshold_rule) if manifest else ""
-    st.html(markup.model_head(name, f"own cut-off {own:.2f}{', ' + rule if rule else ''}"))
+    st.html(markup.model_head(name, f"own cut-off {cut_off(own)}{', ' + rule if rule else ''}"))
     key = session.threshold_key(name)
     if st.session_state.get(key) is None:
-        st.session_state[key] = round(own, 2)
+        st.session_state[key] = round(own, 3)
     value = st.slider(
         f"{wording.MODEL_LABELS[name]} cut-off",
         0.0,
         1.0,
-        round(own, 2),
-        0.01,
+        round(own, 3),
+        0.005,
+        format="%.3f",
         key=key,
         label_visibility="collapsed",
         help="What scores at or above the cut-off is suggested.",
     )
-    threshold = own if value == round(own, 2) else float(value)
+    threshold = own if value == round(own, 3) else float(value)
     return service.engine.with_threshold(recommendation, threshold)
 
 

@@ -25,6 +25,15 @@ def probability(value: float) -> str:
     return f"{value:.2f}"
 
 
+def cut_off(value: float) -> str:
+    """A cut-off in three digits: it is chosen in steps of 0.005.
+
+    >>> [cut_off(value) for value in (0.355, 0.3, 0.005)]
+    ['0.355', '0.3', '0.005']
+    """
+    return f"{value:.3g}"
+
+
 def score(value: float | None) -> str:
     """A metric in two digits, a dash where there is none."""
     return MISSING if value is None else f"{value:.2f}"

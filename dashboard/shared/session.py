@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard.server.service import Service
 from dashboard.shared.draft import draft_query, session_draft
+from dashboard.shared.formatting import cut_off
 from dashboard.shared.url_state import read_number
 from dashboard.shared.view_switch import is_research
 from leader_core import Case, InputError, NotFoundError
@@ -166,7 +167,7 @@ def query_for(subject: Subject, thresholds: Mapping[str, float] | None = None) -
     held = {} if holding_back() != is_research() else {HOLD: "1" if holding_back() else "0"}
     return {
         **subject.query,
-        **{threshold_key(name): f"{value:.2f}" for name, value in thresholds.items()},
+        **{threshold_key(name): cut_off(value) for name, value in thresholds.items()},
         **shown,
         **held,
     }

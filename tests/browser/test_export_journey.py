@@ -61,7 +61,7 @@ def test_from_the_worklist_to_files_that_say_what_the_page_showed(
     slider.focus()
     for _ in range(3):
         page.keyboard.press("PageDown")
-    cut = f"{float(slider.input_value()):.2f}"
+    cut = f"{float(slider.input_value()):.3g}"
     expect(page).to_have_url(re.compile(rf"student_cut={cut}"))
     expect(class_count(page, "student")).not_to_have_text(before)
 
