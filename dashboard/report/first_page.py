@@ -29,9 +29,10 @@ RAISED_NOTE: Final = (
     "Points to it most: without it, the student's score falls furthest; the appendix names more."
 )
 NOTHING_ALONE: Final = "no single entry of the case"
-_TITLE: Final = 36  # characters of a title in a table
+_TITLE: Final = 64  # characters of a reason in a table
 _LINES: Final = 77  # lines of small type that the page holds below its title
 _WIDE: Final = 132  # characters of such a line
+_PAPER: Final = 186.0  # mm of such a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +282,24 @@ def _lines(text: str) -> int:
     return math.ceil(len(text) / _WIDE)
 
 
+def _row_lines(texts: Sequence[str], widths: Sequence[float]) -> float:
+    """Lines that a row of the table takes: of its longest text, broken between words, with the rule below."""
+    sized = zip(texts, widths, strict=True)
+    return 0.07 + max(math.ceil(len(text) * _PAPER / _WIDE / (width - 1.5)) for text, width in sized)
+
+
 def _height(page: FirstPage) -> float:
-    """Lines that the page takes: paragraphs by their length, one line for each class, headings as they are set."""
+    """Lines that the page takes: paragraphs and the rows of the table by their length, headings as they are set."""
     prose = sum(
         _lines(text)
         for text in (page.problems, page.allergies, page.procedures, page.history, *page.notes)
         if text
     )
     alerts = sum(1.15 * alert.lines for alert in page.alerts) + _lines(page.more_alerts)
-    classes = sum(1.6 + 1.12 * len(group.lines) + _lines(group.more) for group in page.classes)
+    rest = _PAPER - sum(column.width for column in page.columns)
+    widths = [column.width or rest for column in page.columns]
+    classes = sum(
+        1.3 + sum(_row_lines(line, widths) for line in group.lines) + _lines(group.more)
+        for group in page.classes
+    )
     return prose + alerts + classes + 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -12,9 +12,8 @@ from fpdf.enums import TableBordersLayout, VAlign
 from fpdf.fonts import TTFFont
 from fpdf.util import Padding
 
-from dashboard.report import first_page
 from dashboard.report.content import CaseReport
-from dashboard.report.first_page import AlertLine, ClassColumn
+from dashboard.report.first_page import AlertLine, FirstPage, first_page
 from dashboard.report.sections import (
     ELSEWHERE,
     AlertItem,
@@ -169,15 +168,6 @@ class ReportPdf(FPDF):
         self.rect(self.l_margin, top, 1.0, self.get_y() - top, style="F")
         self.ln(0.8)
 
-    def fitted(self, text: str, width: float) -> str:
-        """The text in the type that is chosen, ended by "…" where it is wider than `width` mm."""
-        text = self.normalize_text(text)
-        if self.get_string_width(text) <= width:
-            return text
-        while text and self.get_string_width(f"{text}…") > width:
-            text = text[:-1]
-        return f"{text.rstrip(' ,;')}…"
-
     # The first page
 
     def write_head(self) -> None:
@@ -194,7 +184,7 @@ class ReportPdf(FPDF):
 
     def write_first_page(self) -> None:
         """Who, problems, alerts, and each class with its reason."""
-        page = first_page.first_page(self.report)
+        page = first_page(self.report)
         facts = [
             ("Problems", page.problems or "none recorded"),
             ("Allergies", page.allergies),
@@ -211,16 +201,7 @@ class ReportPdf(FPDF):
             self.paragraph(muted(page.more_alerts, _SMALL))
         if page.classes:
             self._small_heading("Drug classes")
-            looks = [c.look if c.look in theme.MODEL_ICONS else "muted" for c in page.columns]
-            headings = zip(page.columns, looks, strict=True)
-            self._class_row((TextRun(c.heading, 7, look, bold=True) for c, look in headings), page.columns)
-        for group in page.classes:
-            self.ln(0.6)
-            self.paragraph(TextRun(group.label, 8, bold=True))
-            for line in group.lines:
-                self._class_line(line, page.columns)
-            if group.more:
-                self.paragraph(muted(group.more, _SMALL))
+            self._classes(page)
         self.ln(0.8)
         for text in page.notes:
             self.paragraph(muted(text, 7))
@@ -238,28 +219,36 @@ class ReportPdf(FPDF):
         self.paragraph(*spans)
         self.ln(0.3)
 
-    def _class_row(self, runs: Iterable[TextRun], columns: Sequence[ClassColumn]) -> None:
-        """A line of the list of classes."""
-        top, x = self.get_y(), self.l_margin
-        for run, column in zip(runs, columns, strict=True):
-            if run.text:
-                self.label(x, top, run)
-            x += column.width
-        self.set_xy(self.l_margin, top + 3.5)
-
-    def _class_line(self, texts: Sequence[str], columns: Sequence[ClassColumn]) -> None:
-        """One line of small type: texts too long for their column end with "…", and stand in the appendix in full."""
-        rest = self.epw - sum(column.width for column in columns)
-        runs = []
-        for text, column in zip(texts, columns, strict=True):
-            run = TextRun(text, _SMALL)
-            self.style(run)
-            runs.append(run._replace(text=self.fitted(text, (column.width or rest) - 1.5)))
-        self._class_row(runs, columns)
+    def _classes(self, page: FirstPage) -> None:
+        """The list of classes; texts too long for their column take another line."""
+        height = self.style(TextRun("", _SMALL))
         self.set_draw_color(225)
+        self.set_fill_color(255)  # a table fills its cells with the colour that was used last
         self.set_line_width(0.1)
-        self.line(self.l_margin, self.get_y(), self.l_margin + self.epw, self.get_y())
-        self.ln(0.25)
+        rest = self.epw - sum(column.width for column in page.columns)
+        with self.table(
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES, line_height=height, first_row_as_headings=False,
+            col_widths=tuple(column.width or rest for column in page.columns), text_align=Align.L,
+            v_align=VAlign.T, padding=(0.1, 1.5, 0.1, 0),
+        ) as table:  # fmt: skip
+            row = table.row()
+            for column in page.columns:
+                look = column.look if column.look in theme.MODEL_ICONS else "muted"
+                row.cell(column.heading, style=FontFace(emphasis="B", color=_hex(look), size_pt=7))
+            for group in page.classes:
+                table.row().cell(
+                    group.label, colspan=len(page.columns), style=FontFace(emphasis="B", size_pt=8)
+                )
+                for texts in group.lines:
+                    row = table.row()
+                    for text in texts:
+                        row.cell(self.normalize_text(text))
+                if group.more:
+                    table.row().cell(
+                        self.normalize_text(group.more),
+                        colspan=len(page.columns),
+                        style=FontFace(color=_hex("muted")),
+                    )
 
     # The appendix
 
@@ -290,7 +279,7 @@ class ReportPdf(FPDF):
     def _table(self, block: CellTable) -> None:
         """Headings are repeated on each page."""
         height = self.style(TextRun("", 7.5))
-        self.set_fill_color(255)  # a table fills its cells with the colour that was used last
+        self.set_fill_color(255)
         with self.table(
             borders_layout=TableBordersLayout.HORIZONTAL_LINES, col_widths=block.widths, line_height=height,
             headings_style=FontFace(emphasis="B"), text_align=Align.L, v_align=VAlign.T, padding=(0.5, 1.5, 0.5, 0),
