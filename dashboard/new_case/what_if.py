@@ -64,7 +64,7 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
 def _scope(case: Case, model: ModelName) -> str:
     parts = ["each diagnosis of the current visit left out"]
     if model == "student":
-        parts.append("each profile field that the student reads set to each other value")
+        parts.append("each profile field that is given set to each other value")
     if case.history:
         parts.append("a drug that interacts with a suggested one added to the last earlier visit")
     return f"Tries {listing(parts)}."

@@ -175,10 +175,11 @@ def without_each_diagnosis(case: Case) -> tuple[Change, ...]:
 
 
 def flips(case: Case, values: Mapping[str, Iterable[str]]) -> tuple[Change, ...]:
-    """Each profile field of `values` set to each other value in turn."""
+    """Each profile field of `values` that the case records, set to each other value in turn."""
     return tuple(
         Change("set", profile_item(field), value)
         for field, others in values.items()
+        if case.profile[field] != UNKNOWN
         for value in others
         if value not in (case.profile[field], UNKNOWN)
     )

@@ -136,10 +136,10 @@ def test_work_reports_progress_and_stops_on_request() -> None:
 
 def test_changing_the_profile_shows_the_changes_of_the_whole_recommendation() -> None:
     _, engine = linear()
-    values = {"insurance": ("Medicaid", "Private"), "gender": ("F", "M")}
+    values = {"insurance": ("Medicaid", "Private"), "gender": ("F", "M"), "language": ("English",)}
     result = score_changes(engine, CASE, "student", flips(CASE, values))  # type: ignore[arg-type]
     by_change = {(m.change.item.name, m.change.value): m for m in result.change_effects()}
-    assert set(by_change) == {("insurance", "Medicaid"), ("gender", "M")}
+    assert set(by_change) == {("insurance", "Medicaid"), ("gender", "M")}, "language is not recorded"
     assert by_change["gender", "M"].removed == ("C03C",)
     assert by_change["gender", "M"].largest == "C03C"
     assert by_change["gender", "M"].by < 0
