@@ -6,20 +6,19 @@ last (`lasting.csv`): see `findings`. Absence of a rule means "not in this table
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, cast
 
 from leader_core.domain import GRADED, Case, Severity
-from leader_core.errors import InputError
 from leader_core.interactions.rules import (
     ASSETS,
     EVIDENCE,
     Agent,
     Side,
     agents,
+    beginnings,
     check_row,
     read_rows,
     read_side,
@@ -28,7 +27,6 @@ from leader_core.interactions.rules import (
 )
 
 _TEXTS: Final = ("effect", "management", "source")
-_PREFIX: Final = re.compile(r"ICD(?:9|10)(?:PCS)?:[A-Z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +100,6 @@ def read_condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
         row["evidence"],
         row["source"],
     )
-
-
-def beginnings(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
-    """Beginnings of diagnosis codes with their system, separated by spaces; the column may be absent."""
-    prefixes = tuple((row.get(column) or "").split())
-    for prefix in prefixes:
-        if not _PREFIX.fullmatch(prefix):
-            raise InputError(
-                f"{where}, column {column}: {prefix!r} is no beginning of a code like ICD10:I50."
-            )
-    return prefixes
 
 
 def _duplication_rule(row: Mapping[str, str], where: str) -> DuplicationRule:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -26,6 +26,7 @@ from leader_core.interactions.rules import (
     clinical_rules,
     in_words,
     sentence,
+    ventilated_rules,
 )
 from leader_core.terminology.drugs import ATC_LENGTH, atc_length
 
@@ -175,19 +176,33 @@ def load_clinical(level: int) -> tuple[Interaction, ...]:
 
 
 @lru_cache(maxsize=_CACHED_PAIRS)
-def drug_pair(code_a: str, code_b: str) -> Interaction:
-    """What the rules say about two drugs (ATC level 5), in either order.
+def drug_pair(code_a: str, code_b: str, ventilated: bool = False) -> Interaction:
+    """What the rules say about two drugs (ATC level 5), in either order; of a patient on a ventilator or another.
 
     Raises:
         KeyError: no rule is about them.
     """
     low, high = sorted((code_a, code_b))
-    return _merged(low, high, _project(5)[low, high])
+    matches = _project(5)[low, high]
+    return _merged(low, high, _on_ventilator(matches) if ventilated else matches)
 
 
 def drug_pair_severities() -> dict[tuple[str, str], Severity]:
     """The severity of every pair of drugs (ATC level 5) that a rule is about, the smaller code first."""
     return {pair: _class_severity(min(m, key=_grading)) for pair, m in _project(5).items()}
+
+
+def ventilated_severities() -> dict[tuple[str, str], Severity]:
+    """The severity on a ventilator of the pairs of drugs that weigh less there."""
+    return {
+        pair: _class_severity(min(_on_ventilator(matches), key=_grading))
+        for pair, matches in _project(5).items()
+        if any(match.rule in ventilated_rules() for match in matches)
+    }
+
+
+def _on_ventilator(matches: Sequence[_Match]) -> list[_Match]:
+    return [replace(match, rule=ventilated_rules().get(match.rule, match.rule)) for match in matches]
 
 
 def _grading(match: _Match) -> tuple[bool, int]:

@@ -19,11 +19,13 @@ from leader_core.domain import GRADED, SEVERITY_RANK, Interaction, Order, Severi
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 from leader_core.interactions.orders import OrderedDrug, ordered_drugs
 from leader_core.interactions.pairs import InteractionTable, drug_pair, is_statistical
+from leader_core.interactions.rules import is_ventilated
 from leader_core.interactions.severity_matrix import (
     NUMBER,
     SEVERITY,
     PresentCondition,
     groups_of,
+    pair_severities,
     present_conditions,
     ranks,
     severity_matrix,
@@ -219,9 +221,10 @@ def review(
         diagnoses: the patient's, with their system (`ICD9:4280`).
         unknown: what was typed and not understood, handed on.
     """
+    codes = tuple(diagnoses)
     matching = Matching(choices)
-    present = present_conditions(diagnoses)
-    alerts = [*_interactions(matching), *_condition_alerts(matching, present), *_duplications(choices)]
+    present = present_conditions(codes)
+    alerts = [*_interactions(matching, codes), *_condition_alerts(matching, present), *_duplications(choices)]
     classes = dict.fromkeys(code for choice in choices for code in choice.class_codes)
     return Review(
         alerts=tuple(sorted(alerts, key=_order)),
@@ -295,9 +298,9 @@ class Matching:
         self._columns = np.array([drug for drug, _ in drugs], np.int64)
         self._shares = np.array([share for _, share in drugs])
 
-    def pair_shares(self) -> Share:
-        """(4, N, N): the part of each pair of choices with at least a severity, minor first."""
-        severities = severity_matrix().pairs[self._columns[:, None], self._columns]
+    def pair_shares(self, pairs: Rank) -> Share:
+        """(4, N, N): the part of each pair of choices with at least a severity, minor first, by `pairs` (D, D)."""
+        severities = pairs[self._columns[:, None], self._columns]
         likely = self._shares[:, None] * self._shares
         shares = []
         for number in range(1, len(SEVERITY)):
@@ -313,11 +316,11 @@ class Matching:
         return np.maximum.reduceat(np.add.reduceat(likely, self._rows, axis=1), self._starts, axis=1)
 
 
-def _interactions(matching: Matching) -> list[Alert]:
+def _interactions(matching: Matching, diagnoses: Sequence[str]) -> list[Alert]:
     if len(matching.choices) < 2:
         return []
-    pairs = severity_matrix().pairs
-    shares = matching.pair_shares()
+    pairs = pair_severities(diagnoses)
+    shares = matching.pair_shares(pairs)
     rank = ranks(shares)
     alerts = []
     for i, j in zip(*np.nonzero(np.triu(rank, 1)), strict=True):
@@ -327,7 +330,7 @@ def _interactions(matching: Matching) -> list[Alert]:
         drugs = [
             _by_name(matching.own[i][a], matching.own[j][b]) for a, b in _leading(severities, likely, number)
         ]
-        entry = drug_pair(drugs[0][0].code, drugs[0][1].code)
+        entry = drug_pair(drugs[0][0].code, drugs[0][1].code, is_ventilated(diagnoses))
         alerts.append(
             Alert(
                 "interaction", drugs[0], "", (), entry.severity, SEVERITY[number],

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeVar, cast, get_args
@@ -34,6 +34,8 @@ RARITY_LIMIT: Final = 2
 _RARITY: Final[Mapping[Frequency, int]] = {"uncommon": 1, "rare": 2}
 _NAMED: Final = 6  # drugs named in a text before "and others"
 _AGENT: Final = re.compile(r"(?P<name>.+?)\s+(?P<codes>[A-Z]\d{2}[A-Z]{2}\d{2}(?: [A-Z]\d{2}[A-Z]{2}\d{2})*)")
+
+_PREFIX: Final = re.compile(r"ICD(?:9|10)(?:PCS)?:[A-Z0-9]+")
 
 T = TypeVar("T")
 
@@ -196,6 +198,41 @@ def clinical_rules() -> tuple[ClinicalRule, ...]:
     return read_rows(ASSETS / "clinical.csv", read_rule)
 
 
+@cache
+def _ventilated_rows() -> tuple[tuple[tuple[str, str], tuple[str, ...], Mapping[str, str]], ...]:
+    def parse(
+        row: Mapping[str, str], where: str
+    ) -> tuple[tuple[str, str], tuple[str, ...], Mapping[str, str]]:
+        check_row(row, where, {"severity": GRADED}, ("diagnoses", "effect", "management", "source"))
+        return (row["drug_a"], row["drug_b"]), beginnings(row, where, "diagnoses"), row
+
+    return read_rows(ASSETS / "ventilated.csv", parse)
+
+
+@cache
+def ventilated_rules() -> Mapping[ClinicalRule, ClinicalRule]:
+    """The rules that weigh less on a ventilator -> as they hold there (`ventilated.csv`)."""
+    rules = {(rule.a.label, rule.b.label): rule for rule in clinical_rules()}
+    return {
+        rules[pair]: replace(
+            rules[pair], severity=cast(Severity, row["severity"]), effect=row["effect"],
+            management=row["management"], source=row["source"],
+        )
+        for pair, _, row in _ventilated_rows()
+    }  # fmt: skip
+
+
+@cache
+def ventilation_codes() -> tuple[str, ...]:
+    """Beginnings of the diagnosis and procedure codes that tell of mechanical ventilation."""
+    return tuple(dict.fromkeys(code for _, codes, _ in _ventilated_rows() for code in codes))
+
+
+def is_ventilated(codes: Iterable[str]) -> bool:
+    """Whether a patient's codes (with their system) tell of mechanical ventilation."""
+    return any(code.startswith(ventilation_codes()) for code in codes)
+
+
 def read_rows(path: Path, parse: Callable[[Mapping[str, str], str], T]) -> tuple[T, ...]:
     """Every row of a CSV table, read by `parse(row, where)`; `where` names file and line for an error."""
     with path.open(encoding="utf-8", newline="") as stream:
@@ -217,6 +254,17 @@ def check_row(
     for name in texts:
         if not (row.get(name) or "").strip():
             raise InputError(f"{where}, column {name}: expected a text, found nothing.")
+
+
+def beginnings(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
+    """Beginnings of diagnosis codes with their system, separated by spaces; the column may be absent."""
+    prefixes = tuple((row.get(column) or "").split())
+    for prefix in prefixes:
+        if not _PREFIX.fullmatch(prefix):
+            raise InputError(
+                f"{where}, column {column}: {prefix!r} is no beginning of a code like ICD10:I50."
+            )
+    return prefixes
 
 
 def read_side(row: Mapping[str, str], where: str, label: str, suffix: str = "") -> Side:

@@ -24,7 +24,13 @@ from leader_core.interactions.drug_program import (
 )
 from leader_core.interactions.pairs import InteractionTable, is_statistical
 from leader_core.interactions.review import Carrier, Choice
-from leader_core.interactions.severity_matrix import NUMBER, groups_of, present_conditions, severity_matrix
+from leader_core.interactions.severity_matrix import (
+    NUMBER,
+    groups_of,
+    pair_severities,
+    present_conditions,
+    severity_matrix,
+)
 from leader_core.interactions.shares import DrugShares
 from leader_core.interactions.substitution import (
     Indication,
@@ -278,7 +284,7 @@ class _SeriousAlerts:
         self._apart = (slot_of[:, None] != slot_of) & (names[:, None] != names)
         pairs = np.zeros((self._count, self._count), np.int8)
         at = np.ix_(self._option, self._option)
-        np.maximum.at(pairs, at, matrix.pairs[np.ix_(self._columns, self._columns)])
+        np.maximum.at(pairs, at, pair_severities(diagnoses)[np.ix_(self._columns, self._columns)])
         self._pairs = np.where(self._apart, pairs, 0)
         self._conditions = [
             self._per_option(matrix.condition_severities(condition.rules)[self._columns])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Final
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from leader_core.domain import GRADED, Severity
 from leader_core.interactions.conditions import ConditionRule, condition_rules, duplication_rules
 from leader_core.interactions.orders import usual_names
-from leader_core.interactions.pairs import drug_pair_severities
+from leader_core.interactions.pairs import drug_pair_severities, ventilated_severities
+from leader_core.interactions.rules import is_ventilated
 
 NUMBER: Final[Mapping[str, int]] = {severity: len(GRADED) - i for i, severity in enumerate(GRADED)}
 """Severity -> its number."""
@@ -81,6 +82,23 @@ def severity_matrix() -> SeverityMatrix:
     for row, rule in enumerate(rules):
         conditions[row, [column[code] for code in carriers[row]]] = NUMBER[rule.severity]
     return SeverityMatrix(codes, column, matrix, conditions)
+
+
+@cache
+def ventilated_matrix() -> SeverityMatrix:
+    """The same for a patient on a ventilator, where some pairs weigh less."""
+    matrix = severity_matrix()
+    pairs = matrix.pairs.copy()
+    for (a, b), severity in ventilated_severities().items():
+        pairs[matrix.column[a], matrix.column[b]] = pairs[matrix.column[b], matrix.column[a]] = NUMBER[
+            severity
+        ]
+    return replace(matrix, pairs=pairs)
+
+
+def pair_severities(diagnoses: Iterable[str]) -> NDArray[np.int8]:
+    """(D, D) severity of two drugs given together to a patient with these codes."""
+    return (ventilated_matrix() if is_ventilated(diagnoses) else severity_matrix()).pairs
 
 
 @cache

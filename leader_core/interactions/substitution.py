@@ -13,8 +13,7 @@ from functools import cache, lru_cache
 from typing import Literal, cast, get_args
 
 from leader_core.errors import InputError
-from leader_core.interactions.conditions import beginnings
-from leader_core.interactions.rules import ASSETS, Agent, agents, atc_codes, check_row, read_rows
+from leader_core.interactions.rules import ASSETS, Agent, agents, atc_codes, beginnings, check_row, read_rows
 from leader_core.terminology.drugs import ATC_LENGTH
 
 Keep = Literal["one", "all", "same"]

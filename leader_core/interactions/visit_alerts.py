@@ -19,12 +19,14 @@ from leader_core import sql
 from leader_core.interactions.conditions import condition_rules, duplication_rules, lasting_diagnoses
 from leader_core.interactions.orders import OrderedDrug, drugs_of_text
 from leader_core.interactions.review import Choice, Matching, class_choice, drug_choices
+from leader_core.interactions.rules import ventilation_codes
 from leader_core.interactions.severity_matrix import (
     NUMBER,
     condition_rule_numbers,
     groups_of,
     ranks,
     severity_matrix,
+    ventilated_matrix,
 )
 from leader_core.interactions.shares import DrugShares
 from leader_core.ragged import spans
@@ -57,6 +59,7 @@ class OrderedVisits:
     drugs: tuple[tuple[str, str], ...]  # name and ATC code
     drug: Ints  # of each row, a position in `drugs`; -1 for a string that names no drug
     rules: Flags  # (V, R) the condition rules that the visit's findings call up
+    ventilated: Flags  # (V,) whether they tell of mechanical ventilation
 
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> OrderedVisits:
@@ -90,7 +93,7 @@ class OrderedVisits:
         visit = np.repeat(np.searchsorted(visit_ids, rows["visit_id"]), lengths[text])
         return cls(
             visit_ids, visit, tuple(classes), flat[:, 0], tuple(drugs), flat[:, 1],
-            _condition_rules(connection, visit_ids),
+            *_condition_rules(connection, visit_ids),
         )  # fmt: skip
 
 
@@ -142,7 +145,7 @@ class VisitAlerts:
         visit, keys = self._known(np.ones(len(self._visits.visit), bool))
         choice = len(self._classes) + np.searchsorted(self._keys, keys)
         count = len(self._visits.visit_ids)
-        return self._table.count(visit, choice, self._visits.rules, count)[:, 0]
+        return self._table.count(visit, choice, self._visits.rules, self._visits.ventilated, count)[:, 0]
 
     def suggested(self, visit_ids: Ints, chosen: Flags) -> Counts:
         """(B, 2, 5) alerts of sets of classes, carried by the drugs ordered, and if chosen.
@@ -166,7 +169,13 @@ class VisitAlerts:
         flat_visit = np.concatenate([block[visit], open_visit])
         flat = np.concatenate([len(self._classes) + np.searchsorted(self._keys, keys), open_class])
         order = np.argsort(flat_visit, kind="stable")
-        return self._table.count(flat_visit[order], flat[order], visits.rules[position], len(visit_ids))
+        return self._table.count(
+            flat_visit[order],
+            flat[order],
+            visits.rules[position],
+            visits.ventilated[position],
+            len(visit_ids),
+        )
 
     def _known(self, rows: Flags) -> tuple[Ints, Ints]:
         """(visit, key of the known drug) of these rows, each drug of a visit once, by visit."""
@@ -190,11 +199,13 @@ class _ChoiceTable:
         self._matching = Matching(choices)
         self._known = np.array([choice.known for choice in choices], bool)
         size = len(choices)
-        self._pairs = np.zeros((size + 1, size + 1), np.int8)  # the last row and column are of no choice
-        if size:
-            rank = ranks(self._matching.pair_shares())
-            carried = self._known[:, None] & self._known
-            self._pairs[:size, :size] = np.where(carried | (rank == 0), rank, rank + LEVELS)
+        # of other patients and of those on a ventilator; the last row and column are of no choice
+        self._pairs = np.zeros((2, size + 1, size + 1), np.int8)
+        for pairs, matrix in zip(self._pairs, (severity_matrix(), ventilated_matrix()), strict=True):
+            if size:
+                rank = ranks(self._matching.pair_shares(matrix.pairs))
+                carried = self._known[:, None] & self._known
+                pairs[:size, :size] = np.where(carried | (rank == 0), rank, rank + LEVELS)
         rules = len(duplication_rules())
         self._agents = np.zeros((rules, size), np.int64)  # drugs of each group as bits
         for number, choice in enumerate(choices):
@@ -202,21 +213,22 @@ class _ChoiceTable:
                 for group, agent in groups_of().get(drug.code, ()):
                     self._agents[group, number] |= 1 << agent
 
-    def count(self, visit: Ints, choice: Ints, rules: Flags, visits: int) -> Counts:
+    def count(self, visit: Ints, choice: Ints, rules: Flags, ventilated: Flags, visits: int) -> Counts:
         """(V, 2, 5) alerts carried and if chosen; `visit` (F,) is sorted, `choice` (F,) differs within a visit."""
         counts = np.zeros((visits, 2, LEVELS), np.int32)
         if len(choice):
-            self._count_pairs(counts, visit, choice)
+            self._count_pairs(counts, visit, choice, ventilated)
             self._count_conditions(counts, visit, choice, rules)
             self._count_duplications(counts, visit, choice)
         counts[:, :, 0] = 0
         return counts
 
-    def _count_pairs(self, counts: Counts, visit: Ints, choice: Ints) -> None:
-        table, size = self._pairs.ravel(), np.int32(len(self._pairs))
+    def _count_pairs(self, counts: Counts, visit: Ints, choice: Ints, ventilated: Flags) -> None:
+        table, size = self._pairs.ravel(), np.int32(self._pairs.shape[1])
         for visits, ids in _padded(visit, choice, len(counts), len(self._known)):
             first, second = np.triu_indices(ids.shape[1], 1)
-            rank = table.take(ids[:, first] * size + ids[:, second])
+            start = ventilated[visits, None].astype(np.int32) * size * size
+            rank = table.take(start + ids[:, first] * size + ids[:, second])
             for number in range(1, LEVELS):
                 counts[visits, 0, number] += (rank == number).sum(1, dtype=np.int32)
                 if not self._known.all():
@@ -267,14 +279,15 @@ def _padded(visit: Ints, choice: Ints, visits: int, nothing: int) -> Iterator[tu
         yield block, ids.astype(np.int32)
 
 
-def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> Flags:
-    """(V, R) the rules that the findings of each visit call up; see `conditions.findings`."""
+def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> tuple[Flags, Flags]:
+    """(V, R) the rules that the findings of each visit call up, and (V,) who is on a ventilator; see `conditions.findings`."""
     import pyarrow as pa
 
     rules = condition_rules()
     rows = [(beginning, 0, "lasts") for beginning in lasting_diagnoses()]
     rows += [(each, number, "calls") for number, rule in enumerate(rules) for each in rule.diagnoses]
     rows += [(each, number, "lifts") for number, rule in enumerate(rules) for each in rule.unless]
+    rows += [(each, len(rules), "calls") for each in ventilation_codes()]
     columns = zip(*rows, strict=True)
     table = {
         name: pa.array(column) for name, column in zip(("beginning", "rule", "use"), columns, strict=True)
@@ -282,10 +295,11 @@ def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> 
     connection.register("rule_beginnings", pa.table(table))
     found = sql.run("leader_core.interactions", connection, "condition_rules").fetchnumpy()
     connection.unregister("rule_beginnings")
-    flags = np.zeros((2, len(visit_ids), len(rules)), bool)
+    flags = np.zeros((2, len(visit_ids), len(rules) + 1), bool)
     flags[found["lifts"].astype(int), np.searchsorted(visit_ids, found["visit_id"]), found["rule"]] = True
     called, lifted = flags
-    return called & ~lifted
+    own = called & ~lifted
+    return own[:, :-1], own[:, -1]
 
 
 def _parts(mask: int) -> Iterator[int]:

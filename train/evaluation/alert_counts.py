@@ -20,7 +20,7 @@ from leader_core.interactions.review import Alert, Matching, Review, class_choic
 from leader_core.interactions.severity_matrix import (
     NUMBER,
     SEVERITY,
-    PresentCondition,
+    pair_severities,
     present_conditions,
     severity_matrix,
 )
@@ -110,23 +110,23 @@ def _as_suggested(counts: AlertCounts, engine: Engine, case: Case, ordered: Revi
             elif alert.share > 0.5:
                 of_rank.mostly += 1
     choices = [class_choice(code, engine.shares) for code in case.prescribed]
-    for key, number in _by_class(Matching(choices), present_conditions(findings(case))).items():
+    for key, number in _by_class(Matching(choices), findings(case)).items():
         if (severity := SEVERITY[number]) in counts.severities:
             counts.severities[severity].by_class += 1
             counts.severities[severity].by_class_ordered += carried.get(key, 0) >= number
 
 
-def _by_class(matching: Matching, present: Sequence[PresentCondition]) -> dict[tuple[str, ...], int]:
+def _by_class(matching: Matching, diagnoses: Sequence[str]) -> dict[tuple[str, ...], int]:
     """The most severe that any drugs of two classes, or of one under a condition, carry."""
     if not matching.choices:
         return {}
     codes = [choice.class_code for choice in matching.choices]
     worst: dict[tuple[str, ...], int] = {}
-    number = (matching.pair_shares() > 0).sum(0)
+    number = (matching.pair_shares(pair_severities(diagnoses)) > 0).sum(0)
     for i, j in zip(*np.nonzero(np.triu(number, 1)), strict=True):
         worst[tuple(sorted((codes[i], codes[j])))] = int(number[i, j])
     matrix = severity_matrix()
-    for condition in present:
+    for condition in present_conditions(diagnoses):
         shares = matching.condition_shares(matrix.condition_severities(condition.rules))
         for i, most in enumerate((shares > 0).sum(0)):
             if most:

@@ -38,6 +38,12 @@ NO_PAIRS = InteractionTable(())
         ("N05AD01", "ICD10:I4581", "major", "without QT effect"),  # haloperidol and long QT
         ("B01AA03", "ICD9:431", "contraindicated", "reverse"),  # warfarin and intracerebral bleeding
         ("B01AB01", "ICD9:28984", "contraindicated", "Argatroban"),  # heparin and HIT
+        (
+            "B01AB01",
+            "ICD9:431",
+            "major",
+            "no full dose",
+        ),  # a prophylactic dose follows when the bleeding is stable
         ("B01AF02", "ICD10:J942", "major", "Hold while it bleeds"),  # apixaban and hemothorax
         ("C09AA03", "ICD10:E875", "major", "Hold"),  # lisinopril and hyperkalaemia
         ("A03FA01", "ICD9:3320", "major", "ondansetron"),  # metoclopramide and Parkinson's disease
@@ -86,6 +92,43 @@ def test_a_pacemaker_lifts_heart_block(pacemaker: str) -> None:
     """One that was there, or one that is implanted in this visit."""
     assert "contraindicated" in review_drugs("C07AB02", diagnoses=["ICD10:I442"]).counts
     assert review_drugs("C07AB02", diagnoses=["ICD10:I442", pacemaker]).counts == {}
+
+
+@pytest.mark.parametrize("ventilator", ["ICD9PCS:9672", "ICD10PCS:5A1945Z", "ICD10:Z9911"])
+def test_an_opioid_with_a_benzodiazepine_weighs_less_on_a_ventilator_and_says_so(ventilator: str) -> None:
+    (alert,) = review_drugs("N02AB03", "N05CD08").alerts
+    (eased,) = review_drugs("N02AB03", "N05CD08", diagnoses=[ventilator]).alerts
+    assert (alert.rank, eased.rank, eased.severity) == ("major", "moderate", "moderate")
+    assert "ventilation is coded" in eased.effect and "PADIS" in eased.source
+    (hypnotic,) = review_drugs("N02AB03", "N05CF02", diagnoses=[ventilator]).alerts
+    assert hypnotic.rank == "major", "a Z-drug is no sedation of a ventilated patient"
+
+
+@pytest.mark.parametrize(
+    ("drug", "poisoning", "antidote"),
+    [
+        ("B01AC06", "T39012", "V03AB23"),  # aspirin
+        ("N02AA01", "T402X4", "V03AB15"),  # morphine, naloxone
+        ("N05BA01", "T424X2", "V03AB25"),  # diazepam, flumazenil
+        ("C01AA05", "T460X1", "V03AB24"),  # digoxin, its antibody
+        ("C07AB02", "T447X2", "H04AA01"),  # metoprolol, glucagon
+        ("C08CA01", "T461X2", "A10AB01"),  # amlodipine, insulin
+        ("N06AA09", "T43012", "B05XA02"),  # amitriptyline, bicarbonate
+        ("B01AA03", "T45511", "B02BA01"),  # warfarin, phytonadione
+        ("B03AA07", "T454X1", "V03AC01"),  # iron, deferoxamine
+    ],
+)
+def test_a_drug_in_its_own_poisoning(drug: str, poisoning: str, antidote: str) -> None:
+    """Not in a sequela and not in underdosing, and never its antidote."""
+
+    def conditions(code: str, of: str) -> list[str]:
+        alerts = review_drugs(of, diagnoses=[code]).alerts
+        return [alert.condition for alert in alerts if alert.kind == "condition"]
+
+    assert conditions(f"ICD10:{poisoning}A", drug)
+    assert not conditions(f"ICD10:{poisoning}S", drug)
+    assert not conditions(f"ICD10:{poisoning[:-1]}6A", drug)
+    assert not conditions(f"ICD10:{poisoning}A", antidote)
 
 
 def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
