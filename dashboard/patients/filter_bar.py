@@ -58,8 +58,8 @@ BINDINGS: Final[dict[str, Binding]] = {
     "rows": Binding.number(PAGE_SIZES[0], PAGE_SIZES),
 }
 _HELP: Final = (
-    "Words, codes or a drug's name; sex and age as words: women over 70, elderly men. With commas or *and* all must match; "
-    "*or* for either; *not* or *-* to leave out; quotes for an exact phrase: heart failure and renal failure, not dialysis."
+    "Words, codes or a drug's name. With commas or *and* all must match; *or* for either; *not* or *-* to leave out; "
+    "quotes for an exact phrase: heart failure and renal failure, not dialysis."
 )
 _MORE: Final = ("marked", "chapters", *SHARES, *LEASTS, "truncated")
 

@@ -11,19 +11,12 @@ import numpy as np
 from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import SPLITS
-from leader_core.domain import KINDS, PLURALS, UNKNOWN, Case, Kind, Order, Visit, age_band
+from leader_core.domain import KINDS, PLURALS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Order, Visit, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.ragged import Ragged
 
-PROFILE_TEXTS: Final = (
-    "insurance",
-    "language",
-    "religion",
-    "marital_status",
-    "ethnicity",
-    "admission_type",
-)
-"""Profile fields that stand in the table of visits as text, in the order in which they are read."""
+PROFILE_TEXTS: Final = PROFILE_FIELDS[:-2]
+"""Profile fields that stand in the table of visits as text, in the order in which they are read: all but age band and gender."""
 
 
 def check_split(split: str) -> None:
