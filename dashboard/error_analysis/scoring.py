@@ -115,13 +115,16 @@ def _form(service: Service, run: ScoringRun) -> None:
 def _follow(run: ScoringRun) -> None:
     place = st.empty()
     _draw_progress(run, place)
-    if run.cancelling:
-        st.html(markup.note("The process is stopping."))
-    elif may_score() and st.button(
-        "Cancel", key="score_cancel", help="Nothing is changed until all scores are there."
+    if may_score() and st.button(
+        "Cancel",
+        key="score_cancel",
+        help="Nothing is changed until all scores are there.",
+        disabled=run.cancelling,
     ):
         run.cancel()
         st.rerun()
+    if run.cancelling:
+        st.html(markup.note("The process is stopping."))
 
     def wait() -> bool:
         while run.state == "running":

@@ -157,13 +157,17 @@ def _live(runs: TrainingRuns, run: Run) -> None:
     st.html(_run_name(run.name) + markup.note(run.request.sentence))
     numbers, curve = st.empty(), st.empty()
     drawn = _draw_progress(run, numbers, curve, -1)
-    if run.state == "cancelling":
-        st.html(markup.note("The process is stopping."))
-    elif may_administer() and st.button(
-        "Cancel", key="train_cancel", help="Stops the process; models trained before stay as they are."
+    stopping = run.state == "cancelling"
+    if may_administer() and st.button(
+        "Cancel",
+        key="train_cancel",
+        help="Stops the process; models trained before stay as they are.",
+        disabled=stopping,
     ):
         runs.cancel(run.id)
         st.rerun()
+    if stopping:
+        st.html(markup.note("The process is stopping."))
     defer("training", lambda: _follow(runs, run.id, numbers, curve, drawn))
 
 

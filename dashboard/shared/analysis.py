@@ -78,6 +78,8 @@ def field_value(field: str, text: str) -> str:
         return wording.SPLIT_LABELS.get(text, text)
     if field in ("history", "truncated"):
         return text.capitalize()
+    if text == "?":  # so in MIMIC's column of languages
+        return "Recorded as “?”"
     return words(text).capitalize() if text == "unknown" else words(text)
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from leader_core.stored_scores import ScoredModel, ScoreStore
 
 _MODELS_CACHED: Final = 2
+_ROUNDING: Final = 1e-6  # above that of Jaccards stored in 32 bits: 0.6 is not more than 0.1 above 0.5
 COMMAND: Final = "python -m train scores --cohort {cohort} --models DIR"
 TARGETS: Final = ("error", "missed", "extra")
 """What a tree may explain: 1 - Jaccard, 1 - recall, 1 - precision; or "class:CODE", being wrong about that class."""
@@ -199,7 +200,8 @@ class Analysis:
                 x, y = self.case_map.T
                 return (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
             case "better":
-                return self.metrics(names[0]).jaccard - self.metrics(names[1]).jaccard > number
+                first, second = (self.metrics(name).jaccard.astype(np.float64) for name in names)
+                return first - second > number + _ROUNDING
             case "list" | "tag" as kind:
                 ids = np.array(sorted(lookup(kind, names[0])) if lookup is not None else [], np.int64)
                 return np.isin(frame.patient_ids if kind == "list" else frame.visit_ids, ids)

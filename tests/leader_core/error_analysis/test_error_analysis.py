@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +259,16 @@ def test_conditions_choose_their_cases(planted: Planted, analysis: Analysis, ord
     assert set(analysis.patients(Selection.of("chapter:has:0"))) == having
     listed = analysis.patients(Selection.of("list:abc"), lambda kind, name: [3, *sorted(having)[:2]])
     assert list(listed) == sorted(having)[:2]
+
+
+def test_a_gap_of_just_a_tenth_is_not_more_than_a_tenth(analysis: Analysis) -> None:
+    tied = copy.copy(analysis)
+    tied._metrics = {
+        model: replace(analysis.metrics(model), jaccard=np.full(len(analysis.frame), value, np.float32))
+        for model, value in (("teacher", 0.6), ("student", 0.5))
+    }
+    assert not tied.mask(Selection.of("better:teacher:student:0.1")).any()
+    assert tied.mask(Selection.of("better:teacher:student:0.09")).all()
 
 
 def _codes_of(cohort: Cohort, chapter: str) -> set[str]:
