@@ -16,7 +16,7 @@ from dashboard.server import access
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
-from dashboard.shared.error_messages import UNSAVED, fragment, guarded, message_of_errors, show_message
+from dashboard.shared.error_messages import fragment, guarded, message_of_errors, show_message
 from dashboard.shared.formatting import count
 from dashboard.shared.templates import render
 from leader_core import LeaderError
@@ -139,9 +139,7 @@ def _save_note(
         st.session_state[_MESSAGE] = str(error)
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)
-        st.session_state[UNSAVED] = text
         return
-    st.session_state.pop(UNSAVED, None)
     saved = st.session_state.setdefault(_SAVED, {})
     place = name.rpartition("-")[0]
     saved[place] = saved.get(place, 0) + 1

@@ -183,14 +183,15 @@ def current_account() -> Account | None:
 
 
 _admitted: Final[dict[str, tuple[str, float]]] = {}
-"""Of provider's cookies, by their digest: whose page was drawn for one ("": they have signed out), and when at last."""
+"""Of provider's cookies, by their digest: whose page was drawn for one ("": they have signed out), and until when it is
+theirs."""
 
 
 def admit(account: Account) -> None:
     """A page is drawn for somebody a provider vouched for: requests with the same cookies are theirs."""
     key = _provider_cookies(st.context.cookies)
     _admitted.pop(key, None)
-    _admitted[key] = (account.name, time.time())
+    _admitted[key] = (account.name, float(str(st.user["iat"])) + LONGEST_SECONDS)
     if len(_admitted) > MOST_SESSIONS:
         _admitted.pop(next(iter(_admitted)), None)
 
@@ -200,18 +201,44 @@ def dismiss(cookies: Mapping[str, str]) -> str:
     key = _provider_cookies(cookies)
     name, _ = _admitted.get(key, ("", 0.0))
     if name:
-        _admitted[key] = ("", time.time())
+        _admitted[key] = ("", 0.0)
     return name
 
 
-def is_admitted(cookies: Mapping[str, str]) -> bool:
-    """Whether a request is of somebody for whom a page was drawn, and who still has a role.
+def seconds_left(cookies: Mapping[str, str], *, used: bool = False) -> float:
+    """How long the session of a browser with these cookies lasts if nobody uses it further (`used` counts as a use); 0 where
+    it has ended, or where no page was drawn yet for somebody a provider vouched for.
 
     Raises:
-        InputError: the file of roles cannot be read.
+        InputError: the password file or that of roles cannot be read.
     """
-    name, drawn = _admitted.get(_provider_cookies(cookies), ("", 0.0))
-    return name in _roles() and time.time() - drawn < LONGEST_SECONDS
+    if sign_in() == "password":
+        return sessions().seconds_left(cookies.get(COOKIE, ""), used=used)
+    name, end = _admitted.get(_provider_cookies(cookies), ("", 0.0))
+    return max(0.0, end - time.time()) if name in _roles() else 0.0
+
+
+def session_ended(cookies: Mapping[str, str]) -> bool:
+    """Whether pages of a browser with these cookies have to leave the screen; not one that asks to sign in with a provider.
+
+    Raises:
+        InputError: as `seconds_left`.
+    """
+    if not sign_in() or (sign_in() == "oidc" and _provider_cookies(cookies) not in _admitted):
+        return False
+    return not seconds_left(cookies)
+
+
+def has_session(cookies: Mapping[str, str]) -> bool:
+    """Whether a browser with these cookies may have a session: a provider's are gone once somebody has signed out."""
+    return sign_in() != "oidc" or any(name.startswith(PROVIDER_COOKIE) for name in cookies)
+
+
+def owner(cookies: Mapping[str, str]) -> str:
+    """Under whose name the pages of a browser with these cookies are open; "" where nobody has signed in."""
+    if sign_in() == "password":
+        return sessions().name(cookies.get(COOKIE, ""))
+    return _admitted.get(_provider_cookies(cookies), ("", 0.0))[0]
 
 
 def _provider_cookies(cookies: Mapping[str, str]) -> str:

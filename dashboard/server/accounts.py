@@ -259,6 +259,20 @@ class Sessions:
             self._sessions[token] = _Session(account.name, stored, now, now)
         return token
 
+    def name(self, token: str) -> str:
+        """The name that a session was begun under; "" where it is not known."""
+        with self._lock:
+            session = self._sessions.get(token)
+            return session.name if session is not None else ""
+
+    def seconds_left(self, token: str, *, used: bool = False) -> float:
+        """How long a session lasts if nobody uses it further; 0 where it has ended. `used` counts as a use."""
+        if self.account(token, used=used) is None:
+            return 0.0
+        with self._lock:
+            session = self._sessions.get(token)
+            return 0.0 if session is None else max(0.0, self._end(session) - self.clock())
+
     def account(self, token: str, *, used: bool = False) -> Account | None:
         """Whose session this is, while it lasts; `used` keeps it from ending for want of use."""
         now = self.clock()
@@ -278,5 +292,8 @@ class Sessions:
         with self._lock:
             self._sessions.pop(token, None)
 
+    def _end(self, session: _Session) -> float:
+        return min(session.used + IDLE_SECONDS, session.began + LONGEST_SECONDS)
+
     def _alive(self, session: _Session, now: float) -> bool:
-        return now - session.used < IDLE_SECONDS and now - session.began < LONGEST_SECONDS
+        return now < self._end(session)

@@ -23,8 +23,6 @@ from leader_core import LeaderError, NotFoundError
 log = logging.getLogger("leader.dashboard")
 
 P = ParamSpec("P")
-UNSAVED: Final = "_unsaved_note"
-"""Session key of a note's text while it cannot be saved."""
 LONGEST: Final = 300
 """Characters of a notice."""
 
@@ -35,10 +33,8 @@ def notice(text: str, kind: Literal["error", "warning", "success"] = "error", ic
 
 
 def session_ended(what_to_do: str) -> None:
-    """Say so, with the note that could not be saved for it: loading the page again would lose it."""
+    """Say so."""
     notice(f"Your session has ended: {what_to_do}.", "warning", "lock")
-    if text := st.session_state.get(UNSAVED):
-        st.html(markup.unsaved(text))  # an element that the browser has already: it gets no more files
 
 
 @contextmanager

@@ -34,11 +34,6 @@ def callout(text: str, kind: str = "") -> Markup:
     return macro("callout")(text, kind)
 
 
-def unsaved(text: str) -> Markup:
-    """A note that could not be saved, to be copied."""
-    return macro("unsaved")(text)
-
-
 def plain_list(items: Iterable[str]) -> Markup:
     """A short list of sentences."""
     return macro("plain_list")(items)

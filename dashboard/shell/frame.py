@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.access import account_name
+from dashboard.server.accounts import IDLE_SECONDS
 from dashboard.server.service import ModelStatus, Service
 from dashboard.shared import markup, navigation, view_switch, wording
 from dashboard.shared.templates import component, nothing, render
@@ -91,6 +92,7 @@ def help_text() -> dict[str, Any]:
     """What the help says, as plain JSON values."""
     return {
         "title": "Help",
+        "leaves": IDLE_SECONDS if account_name() else 0,
         "shortcuts": [[list(keys), words] for keys, words in SHORTCUTS],
         "tour": {
             "title": "Guided tour",

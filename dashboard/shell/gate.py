@@ -12,7 +12,7 @@ import inspect
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -35,11 +35,14 @@ from leader_core.logs import hidden_messages, set_up_logs
 log = logging.getLogger("leader.dashboard")
 
 HEALTH: Final = "/health"
-_OPEN: Final = (sign_in.PATH, HEALTH, "/_stcore/health")
+_OPEN: Final = (sign_in.PATH, sign_in.STATE, HEALTH, "/_stcore/health")
 _UPLOADS: Final = "/_stcore/upload_file/"
 _NOT_FOR_VISITORS: Final = (_UPLOADS, "/_stcore/metrics")
 """Refused to people who have not signed in with a provider yet."""
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
+_TOO_MANY_PAGES: Final = (
+    "Too many pages of LEADER are open under this name: close one, then load this one again."
+)
 _ONLY_HERE: Final = (
     "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "
     "with --users FILE (dashboard/README.md)."
@@ -56,6 +59,9 @@ _LARGEST_UPLOAD: Final = (access.REQUIRED["server.maxUploadSize"] + 1) << 20  # 
 _MOST_UPLOADED: Final = (
     512 << 20
 )  # bytes that Streamlit holds of everybody's files, each until its page is closed
+_MOST_PAGES: Final = 32  # open at a time under one name
+_MOST_UNNAMED: Final = 128  # where nobody signs in; with a provider, of people who have not yet
+_SOON: Final = 60.0  # seconds after which a page is looked at that was not drawn for anybody yet
 _SLOWEST: Final = 120.0  # seconds that the body of a request may take: 20 MB at 1.4 Mbit/s
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -79,6 +85,7 @@ class Gate:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._uploading = 0  # files that are being sent
+        self._channels: set[_Channel] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -89,30 +96,58 @@ class Gate:
         if refusal:
             await _refuse(scope, receive, send, _sentence(scope, refusal))
             return
-        token = sign_in.session_token(headers)
-        if access.sign_in() == "password" and scope["path"] not in _OPEN:
-            if not _signed_in(token):
-                await _refuse(scope, receive, send, RedirectResponse(sign_in.PATH, 303))
-                return
-            if scope["type"] == "websocket":
-                receive = _while_signed_in(token, receive)
-        if access.sign_in() == "oidc" and scope["type"] == "websocket":
-            receive = _until_taken_off(headers, receive)
-        if scope["type"] == "websocket":
-            receive = _what_pages_send(receive)
+        cookies, path = cookie_parser(headers.get("cookie", "")), scope["path"]
+        if access.sign_in() == "password" and path not in _OPEN and not _seconds_left(cookies, used=True):
+            await _refuse(scope, receive, send, RedirectResponse(sign_in.PATH, 303))
+            return
         if (
             access.sign_in() == "oidc"
-            and scope["path"].startswith(_NOT_FOR_VISITORS)
-            and not _admitted(headers)
+            and path.startswith(_NOT_FOR_VISITORS)
+            and not _seconds_left(cookies, used=True)
         ):
             await _refuse(scope, receive, send, PlainTextResponse("Sign in first.", 403))
             return
-        if scope["type"] == "http":
-            receive, send = _in_time(receive), _with_headers(send)
-        if scope["type"] == "http" and scope["method"] == "PUT" and scope["path"].startswith(_UPLOADS):
+        document = headers.get("sec-fetch-dest") == "document" and path not in (*_OPEN, sign_in.SIGN_OUT)
+        if (document or scope["type"] == "websocket") and self._is_full(cookies):
+            log.warning("a page was refused: its account has as many open as it may")
+            await _refuse(scope, receive, send, PlainTextResponse(_TOO_MANY_PAGES, 503))
+            return
+        if scope["type"] == "websocket":
+            await self._channel(cookies, scope, receive, send)
+            return
+        receive, send = _in_time(receive), _with_headers(send)
+        if scope["method"] == "PUT" and path.startswith(_UPLOADS):
             await self._upload(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+        if path in (
+            sign_in.PATH,
+            sign_in.SIGN_OUT,
+        ):  # either may have ended a session, here and in other tabs
+            for channel in self._channels:
+                channel.changed.set()
+
+    def _is_full(self, cookies: Mapping[str, str]) -> bool:
+        """Whether the account of these cookies has as many pages open as it may."""
+        name = access.owner(cookies)
+        number = sum(access.owner(channel.cookies) == name for channel in self._channels)
+        return number >= (_MOST_PAGES if name else _MOST_UNNAMED)
+
+    async def _channel(self, cookies: Mapping[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a page's channel on, until its session ends."""
+        channel = _Channel(cookies, receive, send)
+        self._channels.add(channel)
+        watch = None
+        # A page that was opened after its session with a provider had ended says so: it shows no patient.
+        if access.sign_in() and not _ended(cookies):
+            receive, send = channel.receive, channel.send
+            watch = asyncio.create_task(channel.watch())
+        try:
+            await self.app(scope, _what_pages_send(receive), send)
+        finally:
+            self._channels.discard(channel)
+            if watch is not None:
+                watch.cancel()
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a file on, unless those that are held and those on their way take all the room there is for them."""
@@ -189,65 +224,56 @@ def _sentence(scope: Scope, text: str) -> Response:
     return PlainTextResponse(text, 403)
 
 
-def _signed_in(token: str) -> bool:
-    """Whether a session lasts, which this use prolongs; a password file that cannot be read lets nobody in."""
+def _seconds_left(cookies: Mapping[str, str], *, used: bool = False) -> float:
+    """As `access.seconds_left`; a file of passwords or roles that cannot be read lets nobody in."""
     try:
-        return access.sessions().account(token, used=True) is not None
+        return access.seconds_left(cookies, used=used)
     except LeaderError as error:
         log.warning("%s", error)
-        return False
+        return 0.0
 
 
-def _admitted(headers: Headers) -> bool:
-    """Whether a request is of somebody for whom a page was drawn; a file of roles that cannot be read lets nobody in."""
+def _ended(cookies: Mapping[str, str]) -> bool:
     try:
-        return access.is_admitted(cookie_parser(headers.get("cookie", "")))
+        return access.session_ended(cookies)
     except LeaderError as error:
         log.warning("%s", error)
-        return False
+        return True
 
 
-def _only_drawn(message: Message) -> Message:
-    """A message of a page whose session has ended, which only has it drawn: it says so, and shows what could not be saved.
-    Nobody may write then, and files are not handed out.
-    """
-    given, plain = BackMsg(), BackMsg()
-    plain.rerun_script.SetInParent()
-    with suppress(Exception):  # of protobuf, as below
-        given.ParseFromString(message.get("bytes") or b"")
-    return (
-        message
-        if given.WhichOneof("type") == "rerun_script"
-        else {**message, "bytes": plain.SerializeToString()}
-    )
+class _Channel:
+    """A page's channel, which closes when its session ends: the page, which then asks (`sign_in.STATE`), leaves the screen."""
 
+    def __init__(self, cookies: Mapping[str, str], receive: Receive, send: Send) -> None:
+        self.cookies = cookies
+        self.changed = asyncio.Event()  # perhaps its session has ended
+        self._receive, self._send = receive, send
+        self._closed = False
 
-def _while_signed_in(token: str, receive: Receive) -> Receive:
-    """Messages of a page, until its session has ended: then each only has the page drawn, which says so."""
+    async def receive(self) -> Message:
+        """What the page sends, each message a use of the session; nothing once it has ended."""
+        while True:
+            message = await self._receive()
+            if message["type"] != "websocket.receive" or _seconds_left(self.cookies, used=True):
+                return message
+            if not _ended(self.cookies):  # a page that asks to sign in with a provider
+                return message
+            self.changed.set()
 
-    async def checked() -> Message:
-        message = await receive()
-        if message["type"] == "websocket.receive" and not _signed_in(token):
-            return _only_drawn(message)
-        return message
+    async def send(self, message: Message) -> None:
+        """What the page gets; Streamlit may have something to say to one that is closed."""
+        if not self._closed:
+            await self._send(message)
 
-    return checked
-
-
-def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
-    """Messages of a page, until somebody for whom it was drawn has lost their role or their time: then it is drawn anew."""
-    admitted = False
-
-    async def checked() -> Message:
-        nonlocal admitted
-        message = await receive()
-        if message["type"] == "websocket.receive":
-            before, admitted = admitted, _admitted(headers)
-            if before and not admitted:
-                return _only_drawn(message)
-        return message
-
-    return checked
+    async def watch(self) -> None:
+        """Close the channel when its session ends, which a use of any page puts off."""
+        while not _ended(self.cookies):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_seconds_left(self.cookies) or _SOON):
+                    await self.changed.wait()
+            self.changed.clear()
+        self._closed = True
+        await self._send({"type": "websocket.close", "code": 1008, "reason": "The session has ended."})
 
 
 def _what_pages_send(receive: Receive) -> Receive:

@@ -1,4 +1,5 @@
-// Shortcuts for every page, and the help that lists them. Never acts while somebody is typing.
+// Shortcuts for every page, and the help that lists them. Never acts while somebody is typing. Where people sign in: a page
+// whose session has ended leaves the screen.
 const FIELDS = new Set(["text", "search", "number", "email", "password", "tel", "url", "date", "time"]);
 const RECOLOURED = 300; // ms until the page around us has changed its colours
 let current = null; // the one that keys are for
@@ -148,6 +149,42 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) =>
   setTimeout(() => current?.recolour(scheme), RECOLOURED);
 });
 
+// The server closes a page's channel when its session ends; one that was lost otherwise may come back. Text that was typed
+// and not sent stays, folded up.
+let following = null; // the element that says whether there is a channel
+let lost = 0; // until when a page may stay without one
+let left = false;
+function leave() {
+  if (left) return;
+  left = true;
+  const typed = [...document.querySelectorAll("[data-testid=stForm] textarea")].map((field) => field.value).filter((text) => text.trim());
+  document.body.replaceChildren();
+  if (!typed.length) {
+    location.replace("/sign-out"); // a provider's cookies go too; where one is on the way there, it stays so
+    return;
+  }
+  const page = make("main"), link = make("a", "Sign in again"), folded = make("details");
+  page.style.cssText = "max-width: 40rem; margin: 4rem auto; font-family: sans-serif; white-space: pre-wrap";
+  link.href = "/sign-out";
+  folded.append(make("summary", "Show what was typed and not saved: copy it before you sign in"), ...typed.map((text) => make("p", text)));
+  page.append(make("h1", "Your session has ended"), folded, make("p"));
+  page.lastChild.append(link);
+  document.body.append(page);
+}
+async function channelChanged(seconds) {
+  clearTimeout(lost);
+  if (following.dataset.testConnectionState === "CONNECTED") return;
+  lost = setTimeout(leave, 1000 * seconds);
+  const answer = await fetch("/signed-in").catch(() => null); // nothing where the server is away
+  if (answer && answer.status === 401) leave();
+}
+function followChannel(seconds) {
+  const app = document.querySelector("[data-testid=stApp]");
+  if (!seconds || app === following) return;
+  following = app;
+  new MutationObserver(() => channelChanged(seconds)).observe(app, { attributeFilter: ["data-test-connection-state"] });
+}
+
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
   const [own, unmount] = mountOnce(parentElement, build);
@@ -155,6 +192,7 @@ export default function (component) {
   own.begin = (number) => setTriggerValue("tour", number);
   own.recolour = (scheme) => setTriggerValue("scheme", scheme);
   current = own;
+  followChannel(data.leaves);
   const main = document.querySelector("[data-testid=stMain]");
   if (main) {
     main.setAttribute("role", "main");

@@ -7,8 +7,7 @@ import logging
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from starlette.datastructures import Headers
-from starlette.requests import Request, cookie_parser
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -20,16 +19,12 @@ log = logging.getLogger("leader.dashboard")
 
 PATH: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
+STATE: Final = "/signed-in"
 _PROVIDER_SIGN_OUT: Final = "/auth/logout"  # Streamlit's, which takes its cookies away
 _LONGEST_FORM: Final = 4_096
 _AT_ONCE: Final = 2  # sign-ins: a hash takes a core
 _MOST_WAITING: Final = 64
 _DEVICE_SECONDS: Final = 365 * 86_400  # for which a browser is known
-
-
-def session_token(headers: Headers) -> str:
-    """What the cookie of a request says; "" without one."""
-    return cookie_parser(headers.get("cookie", "")).get(access.COOKIE, "")
 
 
 async def _sign_in(request: Request) -> Response:
@@ -104,10 +99,8 @@ async def _sign_out(request: Request) -> Response:
     if access.sign_in() == "oidc":
         name, then = access.dismiss(request.cookies), _PROVIDER_SIGN_OUT
     elif access.sign_in():
-        token = session_token(request.headers)
-        account = access.sessions().account(token)
-        access.sessions().end(token)
-        name, then = account.name if account is not None else "", PATH
+        name, then = access.owner(request.cookies), PATH
+        access.sessions().end(request.cookies.get(access.COOKIE, ""))
     else:
         name, then = "", "/"
     if name:
@@ -120,10 +113,21 @@ async def _sign_out(request: Request) -> Response:
     return response
 
 
+async def _state(request: Request) -> Response:
+    """For a page that has lost its channel: 401 where its session has ended; asking is no use of it."""
+    try:
+        ended = access.session_ended(request.cookies) or not access.has_session(request.cookies)
+    except LeaderError as error:  # nobody is let in then
+        log.warning("%s", error)
+        ended = True
+    return Response(status_code=401 if ended else 204, headers={"Cache-Control": "no-store"})
+
+
 _turns: Final = asyncio.Semaphore(_AT_ONCE)
 _waiting: Final[set[object]] = set()
 
 ROUTES: Final = [
     Route(PATH, _sign_in, methods=["GET", "POST"]),
     Route(SIGN_OUT, _sign_out, methods=["GET"]),
+    Route(STATE, _state, methods=["GET"]),
 ]

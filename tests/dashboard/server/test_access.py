@@ -154,17 +154,26 @@ def test_a_provider_vouches_for_a_verified_address_and_not_for_ever(
     account = access.current_account()
     assert (account is not None) == may_enter
     cookies = {f"{access.PROVIDER_COOKIE}{n}": f"signed {claims} {n}" for n in ("", "__1")}
-    assert not access.is_admitted(cookies) and not access.is_admitted({})
+    assert (
+        not access.seconds_left(cookies) and not access.seconds_left({}) and not access.session_ended(cookies)
+    )
     if account is not None:
         monkeypatch.setattr(access.st, "context", SimpleNamespace(cookies={"other": "1", **cookies}))
         access.admit(account)
-        assert access.is_admitted(cookies) and not access.is_admitted({access.PROVIDER_COOKIE: "forged"})
+        left = access.seconds_left(cookies)
+        assert accounts.LONGEST_SECONDS - 70 < left < accounts.LONGEST_SECONDS - 50, (
+            "since the provider vouched for her"
+        )
+        assert not access.seconds_left({access.PROVIDER_COOKIE: "forged"}) and not access.session_ended(
+            cookies
+        )
+        assert access.owner(cookies) == "Ann@a.org".lower()
         roles = access._roles
         monkeypatch.setattr(access, "_roles", dict)
-        assert not access.is_admitted(cookies), "taken off the file"
+        assert access.session_ended(cookies), "taken off the file"
         monkeypatch.setattr(access, "_roles", roles)
-        assert access.is_admitted(cookies) and access.dismiss(cookies) == "ann@a.org"
-        assert not access.is_admitted(cookies) and access.current_account() is None, "signed out"
+        assert access.seconds_left(cookies) and access.dismiss(cookies) == "ann@a.org"
+        assert access.session_ended(cookies) and access.current_account() is None, "signed out"
 
 
 def test_guessing_has_to_wait(users: PasswordFile) -> None:
@@ -573,36 +582,126 @@ def test_a_slow_body_and_a_flood_of_sign_ins_end_in_words(
     assert max(at_once) <= 2 and not sign_in._waiting
 
 
+class _Pages:
+    """Pages that are open over the gate in front of an application that only listens."""
+
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+        self.headers = headers
+        self.heard: list[Any] = []
+        self.gate = gate.Gate(self._streamlit)
+
+    async def _streamlit(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            if scope["path"] == sign_in.SIGN_OUT:
+                await sign_in._sign_out(Request(scope))
+            await PlainTextResponse("page")(scope, receive, send)
+            return
+        while (message := await receive())["type"] != "websocket.disconnect":
+            self.heard.append(message)
+
+    def open(
+        self, kind: str = "websocket", path: str = "/_stcore/stream"
+    ) -> tuple[asyncio.Task[Any], Any, list[Any]]:
+        """A page's task, the queue of what it sends, and what it gets."""
+        sends: asyncio.Queue[Any] = asyncio.Queue()
+        gets: list[Any] = []
+
+        async def send(message: Any) -> None:
+            gets.append(message)
+            if message["type"] == "websocket.close":
+                await sends.put({"type": "websocket.disconnect"})
+
+        headers = [
+            *self.headers,
+            (b"host", b"localhost"),
+            (b"sec-fetch-dest", b"document" if kind == "http" else b"websocket"),
+        ]
+        scope = {"type": kind, "path": path, "method": "GET", "headers": headers, "query_string": b""}
+        return asyncio.create_task(self.gate(scope, sends.get, send)), sends, gets
+
+
+def _cookie(token: str) -> list[tuple[bytes, bytes]]:
+    return [(b"cookie", f"{access.COOKIE}={token}".encode())]
+
+
+async def _soon(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("end", ["time", "a click after it", "sign-out", "the file"])
 def test_a_page_that_is_open_ends_with_its_session(
+    end: str, users: PasswordFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(access.USERS, str(users.path))
+    monkeypatch.setattr(accounts, "IDLE_SECONDS", 0.3 if end == "time" else 1_800.0)
+    token = access.sessions().begin("ann", PASSWORD) or ""
+    pages, click = _Pages(_cookie(token)), {"type": "websocket.receive", "bytes": b""}
+
+    async def walk() -> None:
+        task, sends, gets = pages.open()
+        await sends.put(click)
+        await _soon(lambda: pages.heard)
+        assert not gets and access.session_ended({access.COOKIE: token}) is False
+        if end == "sign-out":
+            await pages.open("http", sign_in.SIGN_OUT)[0]
+        elif end != "time":
+            access.sessions().end(token) if end == "a click after it" else users.path.write_text("x")
+            await sends.put(click)
+        await asyncio.wait_for(task, 10)
+        assert [message["type"] for message in gets] == ["websocket.close"] and gets[0]["code"] == 1008
+        assert pages.heard == [click], "nothing after its end"
+        state = Request({"type": "http", "headers": _cookie(token)})
+        assert (await sign_in._state(state)).status_code == 401
+        assert not pages.gate._channels
+
+    _run(walk())
+
+
+def test_one_name_has_so_many_pages_and_no_more(users: PasswordFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(access.USERS, str(users.path))
+    monkeypatch.setattr(gate, "_MOST_PAGES", 3)
+    users.put("ben", "viewer", PASSWORD)
+    ann, ben = (access.sessions().begin(name, PASSWORD) or "" for name in ("ann", "ben"))
+    pages = _Pages(_cookie(ann))
+
+    async def walk() -> None:
+        opened = [pages.open() for _ in range(3)]
+        await _soon(lambda: len(pages.gate._channels) == 3)
+        refused, sends, gets = pages.open()
+        await sends.put({"type": "websocket.connect"})
+        await refused
+        assert gets == [{"type": "websocket.close", "code": 1008}]
+        task, _, gets = pages.open("http", "/")
+        await task
+        assert gets[0]["status"] == 503 and b"close one" in gets[1]["body"]
+        pages.headers = _cookie(ben)
+        others = pages.open()
+        await _soon(lambda: len(pages.gate._channels) == 4)
+        await opened[0][1].put({"type": "websocket.disconnect"})
+        await opened[0][0]
+        pages.headers = _cookie(ann)
+        task, _, gets = pages.open("http", "/")
+        await task
+        assert gets[0]["status"] == 200, "one was closed"
+        for task in (others[0], opened[1][0], opened[2][0]):
+            task.cancel()
+
+    _run(walk())
+
+
+def test_who_may_not_sign_in_now_may_still_leave(
     users: PasswordFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(access.USERS, str(users.path))
     token = access.sessions().begin("ann", PASSWORD) or ""
-
-    async def receive() -> Any:
-        return {"type": "websocket.receive", "bytes": b"a click"}
-
-    from streamlit.proto.BackMsg_pb2 import BackMsg
-
-    plain, file = BackMsg(), BackMsg()
-    plain.rerun_script.SetInParent()
-    file.backend_operation_request.deferred_file.SetInParent()
-    drawn = {"type": "websocket.receive", "bytes": plain.SerializeToString()}
-    channel = gate._while_signed_in(token, receive)
-    assert _run(channel())["type"] == "websocket.receive"  # type: ignore[arg-type]
-    access.sessions().end(token)
-    assert _run(channel()) == drawn  # type: ignore[arg-type]
-    sent = {"type": "websocket.receive", "bytes": file.SerializeToString()}
-    assert gate._only_drawn(sent) == drawn and gate._only_drawn(drawn) is drawn
-    token = access.sessions().begin("ann", PASSWORD) or ""
     monkeypatch.setenv(audit.FILE, str(users.path.parent))  # a folder: nothing can be recorded
-    leaving = Request({"type": "http", "headers": [(b"cookie", f"{access.COOKIE}={token}".encode())]})
+    leaving = Request({"type": "http", "headers": _cookie(token)})
     assert _run(sign_in._sign_out(leaving)).status_code == 303 and access.sessions().account(token) is None
-    token = access.sessions().begin("ann", PASSWORD) or ""
     users.path.write_text("no longer readable")
     refused = _run(sign_in._sign_in(Request(*_form_request([(b"name=ann&password=b", False)]))))
     assert refused.status_code == 503 and str(users.path).encode() not in refused.body
-    assert _run(gate._while_signed_in(token, receive)()) == drawn  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

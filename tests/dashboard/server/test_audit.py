@@ -91,20 +91,6 @@ def test_a_role_that_was_taken_away_counts_for_forms_that_are_open(
     assert [action for action, _ in _actions(log)] == ["wrote"]
 
 
-def test_a_note_that_was_being_written_when_the_session_ended_can_be_copied(
-    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(access.USERS, "users.json")
-    monkeypatch.setattr(access, "current_account", lambda: Account("ann", "annotator"))
-    page = open_page("case", patient=str(TEST_PATIENT))
-    next(area for area in page.text_area if area.label == "Note").set_value("hours of work")
-    monkeypatch.setattr(access, "current_account", lambda: None)
-    next(button for button in page.button if button.label == "Save").click().run()
-    assert not page.exception and "session has ended" in text(page)
-    assert "Not saved" in text(page) and "hours of work" in text(page)
-    assert f"Patient {TEST_PATIENT}" not in text(page)
-
-
 def test_a_compared_and_a_copied_case_and_a_variant_are_recorded_too(open_page: OpenPage, log: Path) -> None:
     other = TEST_PATIENT - 1
     page = open_page("case", patient=str(TEST_PATIENT), beside=f"{other}-1")
