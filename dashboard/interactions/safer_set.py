@@ -191,7 +191,7 @@ def _unchanged(safer: SaferSet, limited: bool) -> str:
 def _counts(safer: SaferSet, page: str) -> str:
     """The count that the other views show of this set, and before and after with one drug for each class."""
     before = counts_text(safer.before.counts)
-    by_drug = f" (with the most used drug of each class: {before})" if page != before else ""
+    by_drug = f" (with the drug called for or most used of each class: {before})" if page != before else ""
     return f"Before: {page}{by_drug}. After: {counts_text(safer.after.counts)}."
 
 

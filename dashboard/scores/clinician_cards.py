@@ -50,6 +50,7 @@ class CardItem:
     evidence: str  # the sentence of the number, or why there is none
     exact: str  # the counts behind it
     facts: tuple[tuple[str, str], ...]  # folded
+    elsewhere: str = ""  # drugs of it that were ordered in another class
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +335,22 @@ def _item(about: CardCase, row: Row, moved: Sequence[Reason] | None) -> CardItem
         for each in moved or ()
     ]
     return CardItem(
-        row, f"{label} {drugs}" if drugs else "", _reason(row, moved), number, text, exact, tuple(facts)
+        row, f"{label} {drugs}" if drugs else "", _reason(row, moved), number, text, exact, tuple(facts),
+        _elsewhere(about, row),
+    )  # fmt: skip
+
+
+def _elsewhere(about: CardCase, row: Row) -> str:
+    """Drugs of a class that was not ordered, where they were ordered in another: potassium chloride by vein."""
+    if row.prescribed or not about.ordered_known:
+        return ""
+    names = {drug.name for drug in about.service.engine.shares.of(row.code)}
+    title = about.service.engine.cohort.titles("medication")
+    ordered = about.drugs.review(about.drugs.classes).choices
+    return listing(
+        f"{(choice.drugs[0].written or (choice.drugs[0].name,))[0]} ({title.get(choice.class_code, choice.class_code)})"
+        for choice in ordered
+        if choice.known and choice.drugs[0].name in names
     )
 
 

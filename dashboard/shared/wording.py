@@ -302,7 +302,7 @@ TOUR_OFFER: Final = (
 
 DECIDE_FIRST: Final = (
     "Choose the drugs or classes that you would order. The models' answers and the record stay hidden until you reveal them; "
-    "your set stays in this session."
+    "a reload clears your set."
 )
 
 

@@ -137,7 +137,7 @@ class SlotBuilder:
         """A medication with the drugs that could be given for it, each once."""
         own = choice
         if not choice.known and choice.drugs and not choice.written:
-            own = Choice((replace(choice.drugs[0], share=1.0, known=True),), True, choice.class_code)
+            own = Choice((replace(self._likely(choice), share=1.0, known=True),), True, choice.class_code)
         probability = max((self._probabilities.get(code, 0.0) for code in own.class_codes), default=0.0)
         use = max((self._use(drug) for drug in own.drugs), default=0.0)
         first = DrugOption(own, OWN, use)
@@ -149,6 +149,13 @@ class SlotBuilder:
         called_for = tuple(each for each in self._indications if any(each.calls_for(code) for code in codes))
         forbidden = self._severity(first) == NUMBER["contraindicated"]
         return Slot(tuple(options.values()), choice.known, probability, called_for, contraindicated=forbidden)
+
+    def _likely(self, choice: Choice) -> Carrier:
+        """The drug that a class stands for: the most used that the diagnoses call for (acetylcysteine of the antidotes in
+        acetaminophen poisoning), else the most used."""
+        wanted = [each for each in self._indications if each.diagnoses and each.calls_for(choice.class_code)]
+        called_for = (drug for drug in choice.drugs if any(each.calls_for(drug.code) for each in wanted))
+        return next(called_for, choice.drugs[0])
 
     def _switches(self, codes: Sequence[str]) -> Iterable[DrugOption]:
         for code in codes:

@@ -376,7 +376,7 @@ def test_what_changes_has_a_reason_and_a_cost() -> None:
     html = safer_set.result(safer, str, "2 major", pinned=(), avoided=["A06A"])
     assert "Left out because it must not appear" in html
     assert f"{safer.cost:.1f} expected to be ordered" in html
-    assert "Before: 2 major (with the most used drug of each class: " in html
+    assert "Before: 2 major (with the drug called for or most used of each class: " in html
     assert f": {counts_text(safer.before.counts)}). After: " in html
     for decision in (*safer.changed("switched"), *safer.changed("substituted")):
         assert decision.after is not None

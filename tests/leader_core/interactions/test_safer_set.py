@@ -190,6 +190,16 @@ def test_heparin_is_not_what_coronary_disease_calls_for() -> None:
     assert decision(result, "aspirin").called_for and not decision(result, "heparin").called_for
 
 
+def test_a_suggested_class_stands_for_the_drug_that_is_called_for() -> None:
+    """Acetylcysteine of the antidotes in acetaminophen poisoning, not the phosphate binder that is used most."""
+    classes = {"V03A": {"V03AE02": 0.9, "V03AB23": 0.1}}
+    for diagnoses, name in ((["ICD10:T391X1A"], "acetylcysteine"), (["ICD9:5856"], "sevelamer")):
+        result = safer_set(
+            ["V03A"], {"V03A": 0.9}, shares_of(classes), TABLE, NO_MAJOR, diagnoses=diagnoses
+        )  # fmt: skip
+        assert [each.before.name for each in result.decisions] == [name]
+
+
 def test_drugs_that_were_entered_stand_for_their_classes() -> None:
     known = drug_choices([OrderedDrug("sotalol", "C07AA07", ()), OrderedDrug("dofetilide", "C01BD04", ())], 3)
     probabilities = dict.fromkeys(SHARES, 0.5)
