@@ -264,6 +264,8 @@ def _planned(draft: Draft) -> None:
         "the conditions and the suggestions; the models never read them.",
         on_change=_take_planned,
     )
+    if draft.origin_name.startswith("patient ") and not draft.drugs:
+        st.html(markup.note("What was ordered for the patient is not copied: type what is to be checked."))
     try:
         alert_list.not_understood(read_drugs("\n".join(draft.drugs)).unknown)
     except InputError as error:

@@ -346,7 +346,7 @@ def _elsewhere(about: CardCase, row: Row) -> str:
         return ""
     names = {drug.name for drug in about.service.engine.shares.of(row.code)}
     title = about.service.engine.cohort.titles("medication")
-    ordered = about.drugs.review(about.drugs.classes).choices
+    ordered = about.drugs.choices or about.drugs.review(about.drugs.classes).choices
     return listing(
         f"{(choice.drugs[0].written or (choice.drugs[0].name,))[0]} ({title.get(choice.class_code, choice.class_code)})"
         for choice in ordered

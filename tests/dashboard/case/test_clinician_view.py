@@ -195,6 +195,22 @@ def test_cards_work_for_a_case_without_orders() -> None:
     assert "No drugs were entered" in clinician_cards.summary(one)
 
 
+def test_a_drug_that_is_ordered_in_another_class_is_named() -> None:
+    """Triamcinolone is an inhaled and a systemic steroid."""
+    engine = FakeEngine()
+    case = Case({}, (), Visit(("ICD9:496",)))
+    recs = {"student": engine.recommend(case, "student")}
+    rows = tuple(comparison.rows(recs, ("R03B",), MEDICATIONS))
+    named = {}
+    for typed in ("triamcinolone inhaler", "tiotropium inhaler"):
+        drugs = KnownDrugs.of(engine, case, [typed])  # type: ignore[arg-type]
+        about = CardCase(_Service(engine), case, recs, drugs, {}, rows, {"student": {}}, "H02A")  # type: ignore[arg-type]
+        items = [i for c in clinician_cards.cards(about, {}) for i in c.items if i.row.code == "H02A"]
+        named[typed] = items[0].elsewhere
+    assert named["triamcinolone inhaler"].startswith("triamcinolone") and MEDICATIONS["R03B"] in str(named)
+    assert named["tiotropium inhaler"] == ""
+
+
 class _Service:
     def __init__(self, engine: FakeEngine) -> None:
         self.engine = engine
