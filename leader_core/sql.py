@@ -35,9 +35,14 @@ _NO_OTHER_FILES: Final = {"enable_external_access": False}
 
 
 def connect(
-    path: Path | str = ":memory:", *, read_only: bool = False, config: Mapping[str, str | int] | None = None
+    path: Path | str = ":memory:",
+    *,
+    read_only: bool = False,
+    config: Mapping[str, str | int] | None = None,
+    plain: bool = False,
 ) -> duckdb.DuckDBPyConnection:
-    """A database file, or one in memory; every connection of this project is opened here.
+    """A database file, or one in memory; every connection of this project is opened here. `plain` is a file that is in the
+    clear whether a key is set or not.
 
     Raises:
         duckdb.Error: the file is no database or cannot be opened.
@@ -51,7 +56,7 @@ def connect(
         raise InputError(f"The name {str(path)!r} is not UTF-8: choose another one.") from error
 
     # By default .tmp in the working folder. DuckDB removes there what processes that were killed have left.
-    encrypted = given_key(KEY) is not None
+    encrypted = not plain and given_key(KEY) is not None
     own = {"temp_directory": str(user_folder())} if path == ":memory:" or encrypted else {}
     options = {**_NO_DOWNLOADS, **own, **(config or {})}
     if encrypted:

@@ -36,9 +36,9 @@ _KAPPA: Final = (
 def draw(context: AnalysisContext) -> None:
     """Counts, agreement, the tagged rows, notes and the kinds; only cases among those chosen count."""
     workspace = get_workspace(context.service)
-    for notice in workspace.notices:
-        st.html(markup.callout(notice, "warn"))
     names, tags = kind_names(workspace), tags_of(context, workspace)
+    for notice in workspace.notices:  # damaged tags too
+        st.html(markup.callout(notice, "warn"))
     st.html(markup.panel_title("Tags", tag_summary(tags) if tags else ""))
     if tags:
         st.html(count_table(context, names, tags).html())

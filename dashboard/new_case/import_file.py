@@ -210,9 +210,9 @@ def _dismiss() -> None:
 
 def _variants(service: Service) -> None:
     workspace = get_workspace(service)
-    for each in workspace.notices:
-        st.html(markup.callout(each, "warn"))
     variants = {each.variant_id: f"{each.name} · {day(each.edited_at)}" for each in workspace.variants()}
+    for each in workspace.notices:  # one that is damaged too
+        st.html(markup.callout(each, "warn"))
     if not variants:
         st.html(markup.note("None yet. Under the scores, a case that you entered can be saved under a name."))
         return

@@ -16,6 +16,7 @@ from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import OutputKind, replacing_file
 from leader_core.workspace.encryption import Cipher, is_encrypted
 from leader_core.workspace.store import BUSY_SECONDS, MIGRATIONS, Kind, Store
+from leader_core.workspace.values import is_record
 
 _MAGIC: Final = b"SQLite format 3\0"
 _WRITE_VERSION: Final = 18
@@ -88,7 +89,7 @@ def verify(path: Path, cipher: Cipher | None = None) -> Mapping[str, int]:
                 counts.update({"encrypted": 1} if encrypted else {})
                 if encrypted and cipher is not None:
                     body = cipher.decrypt(row, body)
-                if not isinstance(json.loads(body), dict):
+                if not (encrypted and cipher is None) and not is_record(kind, json.loads(body)):
                     raise ArtifactError(f"{where}, holds no record. Restore a backup.")
                 datetime.fromisoformat(created_at)
                 if not refused:
@@ -211,7 +212,7 @@ def _reading(path: Path) -> sqlite3.Connection:
     )
     connection.text_factory = (
         bytes.decode
-    )  # of text that is no UTF-8, SQLite's own error would quote the rest
+    )  # SQLite's own error would quote what follows a byte that is no UTF-8
     connection.execute("PRAGMA query_only = ON")
     return connection
 

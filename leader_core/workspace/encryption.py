@@ -74,11 +74,15 @@ def is_encrypted(body: str) -> bool:
 
 
 def read_body(cipher: Cipher | None, row: Sequence[Any], body: str) -> Any:
-    """What an entry says; `row` is the rest of its row.
+    """What an entry says, nothing where it is no JSON; `row` is the rest of its row.
 
     Raises:
         ArtifactError: encrypted, and the key is missing or another one; or not encrypted, although a key is given.
     """
+    try:
+        json.loads(body)
+    except ValueError:  # which it would quote
+        return {}
     if cipher is None:
         if is_encrypted(body):
             raise ArtifactError(f"The workspace is encrypted: give its key, {_HOW}.")

@@ -26,7 +26,7 @@ def import_duckdb(path: Path) -> list[Row]:
         ArtifactError: a damaged file, one that is no workspace, one of a newer version, or one that is in use.
     """
     try:
-        with sql.connect(path, read_only=True) as connection:
+        with sql.connect(path, read_only=True, plain=True) as connection:
             facts = dict(connection.execute("SELECT key, value FROM about").fetchall())
             version = int(facts["schema"])
             if version > NEWEST:

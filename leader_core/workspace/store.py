@@ -26,7 +26,7 @@ from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import creating_file, recover, scratch_folder
 from leader_core.workspace.encryption import Cipher, read_body
 from leader_core.workspace.legacy import import_duckdb
-from leader_core.workspace.values import Entry, ReadOnlyError, Revision, StaleEditError
+from leader_core.workspace.values import Entry, ReadOnlyError, Revision, StaleEditError, damaged, is_record
 
 Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "row_tag"]
 
@@ -86,6 +86,9 @@ class Store:
         self.read_only_reason = unreadable  # why it cannot be written; empty where it can
         self._lock = threading.RLock()
         self._on_write = on_write
+        self.damaged: dict[
+            tuple[Kind, str], str
+        ] = {}  # sentences about entries that were read and hold no record
         self._cipher = cipher
         try:
             self._connection = _empty() if unreadable else self._open(legacy)
@@ -131,13 +134,20 @@ class Store:
     def entries(
         self, kind: Kind, *, key: str | None = None, patient_id: int | None = None, deleted: bool = False
     ) -> list[Entry]:
-        """What entries say now, newest first; with `deleted`, the removed ones too."""
+        """What entries say now, newest first; with `deleted`, the removed ones too. `damaged` names those that say nothing."""
         values = {"kind": kind, "key": key, "patient_id": patient_id, "deleted": deleted}
         with self._reading():
-            return [
+            entries = [
                 Entry(self._revision(kind, row[:9]), datetime.fromisoformat(row[9]), row[10], row[11])
                 for row in self.rows("current", values)
             ]
+            return [entry for entry in entries if self._is_whole(kind, entry.now)]
+
+    def _is_whole(self, kind: Kind, revision: Revision) -> bool:
+        self.damaged.pop((kind, revision.key), None)
+        if not is_record(kind, revision.body):
+            self.damaged[kind, revision.key] = damaged(_LABELS.get(kind, kind), revision)
+        return (kind, revision.key) not in self.damaged
 
     def entry(self, kind: Kind, key: str) -> Entry:
         """One entry as it stands.
@@ -355,7 +365,7 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     )  # fmt: skip
     connection.text_factory = (
         bytes.decode
-    )  # of text that is no UTF-8, SQLite's own error would quote the rest
+    )  # SQLite's own error would quote what follows a byte that is no UTF-8
     return connection
 
 

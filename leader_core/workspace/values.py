@@ -95,6 +95,36 @@ class Note:
         )  # fmt: skip
 
 
+_FIELDS: Final[Mapping[str, Mapping[str, type]]] = {
+    "about": {"digest": str, "label": str},
+    "note": {"text": str},
+    "cohort": {"name": str},
+    "variant": {"name": str, "case": dict, "parent": dict},
+    "error_kind": {"name": str, "meaning": str},
+    "row_tag": {"code": str, "model": str, "kind": str, "note": str},
+}
+"""What the record of an entry holds, by kind."""
+
+
+def damaged(label: str, revision: Revision) -> str:
+    """That an entry holds no record, as a sentence that quotes nothing of it."""
+    patient = "" if revision.patient_id is None else f" on patient {revision.patient_id}"
+    author = f" by {revision.author}" if revision.author else ""
+    return (
+        f"The {label}{patient} of {revision.created_at:%d %b %Y}{author} is damaged and not shown. `python -m train workspace "
+        "verify` says where; `python -m train workspace restore` puts a backup in its place."
+    )
+
+
+def is_record(kind: str, body: object) -> bool:
+    """Whether a body holds what entries of this kind do."""
+    if not isinstance(body, dict):
+        return False
+    if kind == "cohort" and not (isinstance(body.get("query"), dict) or isinstance(body.get("ids"), list)):
+        return False
+    return all(isinstance(body.get(name), kind_of) for name, kind_of in _FIELDS.get(kind, {}).items())
+
+
 @dataclass(frozen=True, slots=True)
 class Star:
     """A starred patient."""

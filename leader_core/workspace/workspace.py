@@ -27,6 +27,7 @@ from leader_core.workspace.values import (
     clean_name,
     clean_text,
     cohort_body,
+    is_record,
 )
 
 OTHER_COHORT: Final = (
@@ -34,6 +35,7 @@ OTHER_COHORT: Final = (
     "patient id: make sure that the ids mean the same people here."
 )
 _DIGITS: Final = 12
+_MOST_DAMAGED: Final = 3  # entries that are named
 _LEGACY: Final = ".duckdb"
 
 
@@ -112,8 +114,12 @@ class Workspace:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Sentences that a person should read before relying on it."""
+        """Sentences that a person should read before relying on it, of entries that were read and are damaged too."""
         notices = [self._store.read_only_reason] if self._store.read_only_reason else []
+        damaged = list(self._store.damaged.values())
+        notices += damaged[:_MOST_DAMAGED]
+        if len(damaged) > _MOST_DAMAGED:
+            notices.append(f"{len(damaged) - _MOST_DAMAGED:,} other entries are damaged too.")
         if self._begun_with["digest"] != self._fingerprint.digest:
             notices.append(
                 OTHER_COHORT.format(**{**self._begun_with, "digest": self._begun_with["digest"][:_DIGITS]})
@@ -173,7 +179,9 @@ class Workspace:
     def late_edits(self, note: Note) -> tuple[Revision, ...]:
         """Edits of a note that came too late, oldest first: their texts stand in `body["text"]`."""
         history = self._store.history("note", note.note_id) if note.refused else []
-        return tuple(revision for revision in history if revision.refused)
+        return tuple(
+            revision for revision in history if revision.refused and is_record("note", revision.body)
+        )
 
     # Stars
 

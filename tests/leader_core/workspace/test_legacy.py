@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import multiprocessing
 from collections.abc import Callable
@@ -110,6 +111,13 @@ def test_a_setting_that_names_the_old_file_goes_on_working(tmp_path: Path, old: 
     named = old.rename(tmp_path / "team.duckdb")
     workspace = Workspace.open(named, FINGERPRINT)
     assert workspace.path == tmp_path / "team.sqlite" and len(workspace.notes()) == 1
+    workspace.close()
+
+
+def test_it_is_taken_over_where_cohorts_are_encrypted(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADER_COHORT_KEY", base64.b64encode(bytes(32)).decode())
+    workspace = Workspace.open(old.with_suffix(".sqlite"), FINGERPRINT)
+    assert len(workspace.notes()) == 1 and workspace.writable
     workspace.close()
 
 

@@ -448,6 +448,44 @@ def test_a_damaged_entry_is_said_without_quoting_it(path: Path, workspace: Works
     assert "secret" not in str(caught.value) or "created_at" in change
 
 
+@pytest.mark.parametrize("body", ['{"tekst": "secret"}', '{"text": 7}', '["secret"]', "{secret"])
+def test_a_note_without_its_text_is_named_and_the_others_are_read(
+    path: Path, workspace: Workspace, body: str
+) -> None:
+    workspace.add_note("whole", patient_id=1)
+    lost = workspace.add_note("lost", patient_id=1, author="ann")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("UPDATE entries SET body = ? WHERE key = ?", (body, lost.note_id))
+    assert [note.text for note in workspace.notes(1)] == ["whole"]
+    [notice] = workspace.notices
+    assert (
+        "note on patient 1" in notice
+        and "by ann" in notice
+        and "damaged" in notice
+        and "secret" not in notice
+    )
+    with pytest.raises(ArtifactError, match=rf"{lost.note_id}.*holds no record|CHECK") as caught:
+        verify(path)
+    assert "secret" not in str(caught.value)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE entries SET body = ? WHERE key = ?", ('{"text": "back"}', lost.note_id))
+    assert len(workspace.notes(1)) == 2 and not workspace.notices
+
+
+def test_other_damaged_entries_are_left_out_and_named(path: Path, workspace: Workspace) -> None:
+    workspace.save_cohort("mine", [1, 2])
+    workspace.save_variant("less", Case())
+    workspace.tags.tag(1, (3, "A01A", "student"), "acute", author="ann")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE entries SET body = replace(body, 'ids', 'idz') WHERE kind = 'cohort'")
+        connection.execute("UPDATE entries SET body = replace(body, 'parent', 'p') WHERE kind = 'variant'")
+        connection.execute("UPDATE entries SET body = replace(body, 'model', 'm') WHERE kind = 'row_tag'")
+    assert not workspace.cohorts() and not workspace.variants() and not workspace.tags.all()
+    text = " ".join(workspace.notices)
+    assert all(f"The {label}" in text for label in ("saved cohort", "variant", "tag on patient 1"))
+
+
 def test_a_damaged_schema_is_refused(path: Path, workspace: Workspace) -> None:
     """SQLite's own message about it cannot be decoded."""
     workspace.close()
