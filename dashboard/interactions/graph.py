@@ -16,7 +16,9 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.interactions import alert_list, alerts
+from dashboard.interactions.graphml import graphml
 from dashboard.interactions.sets import ReviewedSet
+from dashboard.server import audit
 from dashboard.shared import charts, markup, theme, wording
 from dashboard.shared.charts import color_mode, with_layout
 from dashboard.shared.comparison import area
@@ -26,7 +28,7 @@ from dashboard.shared.page_case import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
 from leader_core import Interaction
-from leader_core.domain import GRADED
+from leader_core.domain import GRADED, ModelName
 from leader_core.interactions import Review
 from leader_core.interactions.review import Carrier
 from leader_core.interactions.safer_set import SERIOUS
@@ -61,6 +63,7 @@ def show(reviewed: ReviewedSet) -> None:
         levels = alert_list.severities(review)
         drawn = [entry for entry in entries if entry.severity in levels]
         _draw(reviewed, drawn, pair.split("-") if pair else [about] if about else [])
+        _export(reviewed, drawn)
     with right:
         if not pair and not about:
             text = "Choose a name's circle to see its alerts, or the symbol on a line to see what the two do together."
@@ -155,6 +158,26 @@ def choose_point(chart: str) -> None:
     is_pair = "|" in data
     st.session_state[PAIR] = data.replace("|", "-") if is_pair else None
     st.session_state[ABOUT] = None if is_pair else data
+
+
+def _export(reviewed: ReviewedSet, drawn: Sequence[Interaction]) -> None:
+    """The graph as it is shown, for Cytoscape, Gephi and the like."""
+    scores: dict[ModelName, dict[str, float]] = {}
+    for name, each in reviewed.sets.recommendations.items():
+        of_class = {m.code: m.probability for m in each.medications}
+        drugs = (drug for choice in reviewed.review.choices for drug in choice.drugs)
+        scores[name] = {node(d): of_class[d.class_code] for d in drugs if d.class_code in of_class}
+    named = names(reviewed.review, reviewed.titles)
+    file_name = reviewed.file_name("graphml")
+    audit.download_button(
+        "Graph as GraphML",
+        file_name,
+        lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
+        file_name,
+        "application/graphml+xml",
+        key="export-graph",
+        help="Drugs and classes with both scores, pairs with severity and mechanism, for Cytoscape, Gephi or networkx.",
+    )
 
 
 def severity_key() -> Markup:

@@ -11,15 +11,15 @@ import streamlit as st
 from dashboard.scores import comparison_table, explain_table, explanations
 from dashboard.scores.explanations import Explained
 from dashboard.server.service import Service
-from dashboard.shared import markup, session, url_state
-from dashboard.shared.formatting import count, probability
+from dashboard.shared import markup, session, url_state, wording
+from dashboard.shared.formatting import count, listing, probability
 from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
 from leader_core import Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
-from leader_core.explain import Attribution, Item, Outcomes
+from leader_core.explain import Attribution, Flip, Item, Outcomes
 
 CLASS: Final = comparison_table.EXPLAINED
 WAY: Final = "by"
@@ -112,6 +112,8 @@ def _explained(
         if sum(len(group.rows) for group in groups) > _SHOWN:
             with st.expander("Everything that was read"):
                 st.html(table(caption=f"Everything that changed {code}", most=10_000))
+    if way == "removal":
+        _flips(service, subject, recommendations, code, results)
     is_, holds, costs = _ABOUT[way]
     st.html(markup.facts([("What it is", is_), ("What it guarantees", holds), ("What it costs", costs)]))
 
@@ -173,6 +175,53 @@ def _values(result: Result, code: str) -> Mapping[Item, float] | None:
     if isinstance(result.value, Outcomes) and code in result.value.codes:
         return result.value.effects(code)
     return None
+
+
+def _flips(
+    service: Service,
+    subject: Subject,
+    recommendations: Mapping[ModelName, Recommendation],
+    code: str,
+    results: Mapping[ModelName, Result],
+) -> None:
+    """The smallest set of removals that takes the class over each model's cut-off, on request."""
+    st.html(markup.panel_title("What it would take", "the fewest codes or profile fields to leave out"))
+    for name, result in results.items():
+        outcomes = result.value
+        if not isinstance(outcomes, Outcomes) or name not in recommendations or code not in outcomes.codes:
+            continue
+        smallest = explanations.flip(
+            service, subject.case, name, code, recommendations[name].threshold, outcomes
+        )
+        if smallest.value is not None:
+            st.html(markup.callout(_flip_sentence(smallest.value, titles_of(service), subject), name))
+        elif smallest.reason:
+            st.html(markup.callout(smallest.reason, name))
+        explanations.button(smallest, f"Search in the {name}")
+
+
+def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
+    names = listing(
+        titles(item.kind, item.name) if item.kind else wording.FIELD_LABELS.get(item.name, item.name)
+        for item in flip.removed
+    )
+    who = wording.MODEL_LABELS[flip.model]
+    move = f"from {probability(flip.before)} to {probability(flip.after)}, cut-off {flip.threshold:.3g}"
+    if not flip.removed:
+        return f"{who}: there is nothing to leave out."
+    if not flip.flipped:
+        return (
+            f"{who}: no set was found that crosses the cut-off. Leaving out {names} only takes the score {move}. Greedy "
+            "search may miss a set; no single removal does it."
+        )
+    proof = (
+        "One removal is the smallest set there is."
+        if len(flip.removed) == 1
+        else "No single removal does it, so two is the smallest number."
+        if flip.exact
+        else f"Greedy search: {len(flip.removed)} is an upper bound, and at least {flip.at_least} are needed."
+    )
+    return f"{who}: without {names} the score goes {move}. {proof}"
 
 
 def query() -> dict[str, str]:

@@ -18,7 +18,7 @@ from dashboard.server.answers import defer
 from dashboard.server.service import Service, failure
 from leader_core import Case, LeaderError
 from leader_core.domain import ModelName
-from leader_core.explain import Attribution, Outcomes, Progress, attribute, leave_one_out
+from leader_core.explain import Attribution, Flip, Outcomes, Progress, attribute, leave_one_out, smallest_flip
 
 log = logging.getLogger("leader.dashboard")
 
@@ -102,12 +102,27 @@ def remove_later(service: Service, case: Case, model: ModelName, then: Callable[
     defer(known.key, work)
 
 
-def button(explained: Explained[Any]) -> None:
-    """A way to stop what is being computed, to begin it, or to begin again what was stopped."""
+def flip(
+    service: Service, case: Case, model: ModelName, code: str, threshold: float, outcomes: Outcomes
+) -> Explained[Flip]:
+    """The smallest set of removals that takes a class over a cut-off, once somebody asks for it."""
+    return explain(
+        service,
+        model,
+        (*service.key(case, model), "flip", code, round(threshold, 4)),
+        lambda on_progress: smallest_flip(
+            service.engine, case, model, code, outcomes=outcomes, threshold=threshold, on_progress=on_progress
+        ),
+        on_request=True,
+    )
+
+
+def button(explained: Explained[Any], begin: str = "") -> None:
+    """A way to stop what is being computed, to begin it (under this label), or to begin again what was stopped."""
     model = explained.model
     if explained.status == "waiting":
         st.button(
-            f"Explain the {model}'s score",
+            begin or f"Explain the {model}'s score",
             key=f"ask-{explained.key[3]}-{model}",
             on_click=ask,
             args=(explained.key,),

@@ -10,6 +10,7 @@ What there is, each a function over an `Engine` and a `Case` that gives frozen v
   a list ready-made.
 - `attribute(engine, case, model, code)`: integrated gradients of one class by Captum, over the same items for both
   models, as an `Attribution` with its baseline, steps and gap; for the teacher also by token and section.
+- `smallest_flip(engine, case, model, code)`: the fewest removals (greedy search) that take a class over the cut-off.
 
 - `code_influence(engine, model, sample)`: which codes move which classes on average over many cases, by leaving them out.
 
@@ -37,4 +38,5 @@ from leader_core.explain.changes import (
     score_changes,
     without_each_diagnosis,
 )
+from leader_core.explain.fewest_removals import Flip, smallest_flip
 from leader_core.explain.influence import CodeInfluence, InfluenceSample, code_influence, influence_sample

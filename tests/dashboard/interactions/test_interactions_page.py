@@ -10,10 +10,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+import networkx as nx
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.interactions import alerts, graph, safer_set
+from dashboard.interactions.graphml import graphml
 from dashboard.shared import wording
 from leader_core import Case, Interaction, Order, Recommendation, Visit
 from leader_core.domain import GRADED
@@ -23,7 +25,7 @@ from leader_core.interactions.safer_set import Limit, Unmet
 from leader_core.interactions.shares import DrugShare, DrugShares
 from leader_core.interactions.substitution import all_indications
 from tests.dashboard.conftest import OpenPage, Serve, address, text
-from tests.fakes import FakeCohort, FakeEngine
+from tests.fakes import PAIRS, FakeCohort, FakeEngine
 
 RETURNING = "10006"
 VIEWS = ("alerts", "graph", "safer", "structures", "signal", "matrix")
@@ -408,3 +410,15 @@ def test_what_could_not_be_met_is_said_with_its_source() -> None:
     assert f"calls for {indication.medication} (" in html
     assert f"Opioids in the set: one is kept ({opioid.source})" in html  # no diagnosis of pain is known
     assert "pain" not in html
+
+
+def test_the_graph_opens_elsewhere_with_scores_and_pairs() -> None:
+    pair = PAIRS[0]
+    codes = (pair.code_a, pair.code_b, "Z99Z")
+    written = graphml(codes, [pair], lambda code: f"<{code}> & more", {"student": {pair.code_a: 0.25}})
+    result = nx.read_graphml(io.BytesIO(written))
+    assert set(result) == set(codes)
+    assert result.nodes[pair.code_a]["title"] == f"<{pair.code_a}> & more"
+    assert result.nodes[pair.code_a]["student"] == 0.25 and "student" not in result.nodes[pair.code_b]
+    assert result.edges[pair.code_a, pair.code_b]["severity"] == pair.severity
+    assert len(result.edges) == 1

@@ -74,6 +74,9 @@ def test_removals_of_both_models_stand_side_by_side_and_the_link_keeps_them(open
     assert "Exact: every changed case is rendered and encoded again" in shown
     assert address(page)["explain"] == "B01A"
     assert address(page)["by"] == "removal"
+    buttons = [b for b in page.button if b.label == "Search in the student"]
+    buttons[0].click().run()
+    assert "cut-off 0.38" in text(page)
 
 
 def test_a_class_that_no_model_scores_is_reported(open_page: OpenPage) -> None:

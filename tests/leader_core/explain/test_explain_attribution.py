@@ -13,7 +13,7 @@ import torch
 from leader_core.domain import Case, Visit
 from leader_core.errors import InputError
 from leader_core.evaluation.calibration import Calibration
-from leader_core.explain import Attribution, apply, attribute, code_item, leave_one_out
+from leader_core.explain import Attribution, apply, attribute, code_item, leave_one_out, smallest_flip
 from leader_core.explain.changes import code_items, drop, profile_item, wording_item
 from leader_core.explain.gradients import integrate, phrases_of
 from leader_core.prompt import PromptBuilder
@@ -249,6 +249,9 @@ def test_a_student_ranks_a_planted_diagnosis_first() -> None:
     removed = leave_one_out(OneModel(scorer), case, "student").effects(CLASS)  # type: ignore[arg-type]
     codes = {item: effect for item, effect in removed.items() if item.part != "visit"}
     assert max(codes, key=lambda item: codes[item]) == code_item(0, "diagnosis", planted)
+    flip = smallest_flip(OneModel(scorer), case, "student", CLASS, threshold=0.5)  # type: ignore[arg-type]
+    assert flip.removed == (code_item(0, "diagnosis", planted),)
+    assert flip.exact
 
 
 def train(scorer: StudentScorer, cases: list[Case], truth: torch.Tensor, column: int) -> None:

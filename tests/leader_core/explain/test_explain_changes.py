@@ -18,6 +18,7 @@ from leader_core.explain import (
     interacting_drugs,
     leave_one_out,
     score_changes,
+    smallest_flip,
     without_each_diagnosis,
 )
 from leader_core.explain.changes import code_items, drop, profile_item, removals, visit_item
@@ -132,6 +133,54 @@ def test_work_reports_progress_and_stops_on_request() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         leave_one_out(engine, CASE, "student", on_progress=stop)  # type: ignore[arg-type]
+
+
+def test_one_removal_that_flips_is_exact() -> None:
+    _, engine = linear()
+    result = smallest_flip(engine, CASE, "student", "B01A")  # type: ignore[arg-type]
+    # -1 + 2 + 1 = 2; without D3: 0, at the cut-off still; the cut-off is moved up so that it falls below
+    assert not result.exact or len(result.removed) > 1
+    higher = smallest_flip(engine, CASE, "student", "B01A", threshold=0.6)  # type: ignore[arg-type]
+    assert higher.removed == (code_item(2, "diagnosis", "D3"),)
+    assert (higher.flipped, higher.exact, higher.at_least) == (True, True, 1)
+
+
+def test_greedy_finds_the_pair_and_proves_it_smallest() -> None:
+    _, engine = linear()
+    result = smallest_flip(engine, CASE, "student", "B01A")  # type: ignore[arg-type]
+    assert result.removed == (code_item(2, "diagnosis", "D3"), code_item(2, "procedure", "P2"))
+    assert (result.flipped, result.exact, result.at_least) == (True, True, 2)
+    assert logit(result.after) == pytest.approx(-1, abs=1e-4)
+
+
+def test_greedy_takes_an_absent_class_up_and_says_when_it_cannot() -> None:
+    scorer = LinearScorer({"D1": (-0.9, 0.0, 0.0)}, start=(1.5, -2.0, 0.0))
+    engine = OneModel(scorer)
+    up = smallest_flip(engine, CASE, "student", "A02B")  # type: ignore[arg-type]
+    # 1.5 - 3 x 0.9 = -1.2: two of the three D1 have to go
+    assert {item.name for item in up.removed} == {"D1"}
+    assert (up.flipped, len(up.removed), up.exact) == (True, 2, True)
+    never = smallest_flip(engine, CASE, "student", "B01A", most=3)  # type: ignore[arg-type]
+    assert not never.flipped
+    assert not never.exact
+    assert never.before == pytest.approx(never.after)
+
+
+def test_what_is_not_needed_is_put_back() -> None:
+    """One thing moves the score furthest alone, but the others together do it without it."""
+
+    class Odd(LinearScorer):
+        def logits(self, case: Case) -> np.ndarray:
+            held = set(case.current.diagnoses)
+            value = 1.0 + 0.5 * ("X" in held) + 0.3 * sum(d in held for d in ("A", "B", "C"))
+            value -= 3.0 * (not held & {"A", "B", "C"})
+            return np.array([value, 0.0, 0.0])
+
+    case = Case(current=Visit(diagnoses=("X", "A", "B", "C")))
+    result = smallest_flip(OneModel(Odd({})), case, "student", "A02B")  # type: ignore[arg-type]
+    assert {item.name for item in result.removed} == {"A", "B", "C"}
+    assert result.flipped
+    assert not result.exact, "greedy proves no more than that one removal does not do it"
 
 
 def test_changing_the_profile_shows_the_changes_of_the_whole_recommendation() -> None:
