@@ -36,8 +36,9 @@ _METRICS: Final = ("prauc", "jaccard", "f1", "precision", "recall", "medications
 def save_button(context: AnalysisContext) -> None:
     """A form that saves the chosen cases' patients under a name."""
     with st.popover("Save slice", icon=":material/bookmark_add:", type="tertiary"):
-        st.text_input("Name of the slice", key=_NAME, max_chars=60)
-        st.button("Save", key="slice-save", type="primary", on_click=_save, args=(context,))
+        with st.form("slice", border=False):  # in a form, Enter saves
+            st.text_input("Name of the slice", key=_NAME, max_chars=60)
+            st.form_submit_button("Save", key="slice-save", type="primary", on_click=_save, args=(context,))
         st.html(
             markup.note(
                 "Saved as a list of patients. It is under Cases, among the groups by saved list, under Compare "

@@ -262,6 +262,11 @@ export default function (component) {
     const row = data.groups.flatMap((entry) => entry.rows).find((one) => one.code === code);
     chooseTag(row, data, memory.scroll.parentElement, (tag) => setTriggerValue("tagged", tag));
   });
+  const initials = sessionStorage.getItem(ANNOTATOR);
+  if (initials && data.tagging?.asks && !data.tagging.author && !memory.introduced) {
+    memory.introduced = true; // a reload forgets whose tags stand at the rows
+    setTriggerValue("tagged", { author: initials, models: [] });
+  }
   memory.scroll.onkeydown = (event) => rowKeys(event, memory.scroll, memory.tag);
   const draw = () => {
     const focus = memory.scroll.getRootNode().activeElement?.closest?.("tr.row")?.dataset.code;

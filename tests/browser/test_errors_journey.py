@@ -138,7 +138,11 @@ def test_every_view_fits_and_is_accessible(
     page = visitor.page
     problems: dict[str, list[str]] = {}
     for view in list(VIEWS)[share]:
-        page.get_by_role("radio", name=VIEWS[view].title, exact=True).click()
+        if width > 640:
+            page.get_by_role("radio", name=VIEWS[view].title, exact=True).click()
+        else:
+            page.get_by_role("combobox", name="View", exact=True).click()
+            page.get_by_role("option", name=VIEWS[view].title, exact=True).click()
         if view != "findings":
             expect(page).to_have_url(re.compile(rf"part={view}"))
         still(page)
@@ -172,6 +176,9 @@ def test_rows_are_tagged_by_key_from_class_to_case_to_case(visit: Visit) -> None
     page.keyboard.press("Enter")
     page.keyboard.press("1")
     expect(row.locator(".tagged").first).to_contain_text("Missed chronic drug")
+    page.reload()
+    expect(row.locator(".tagged").first).to_contain_text("Missed chronic drug")
+    still(page)
     patient = re.search(r"patient=\d+", page.url)
     assert patient
     page.keyboard.press("j")
