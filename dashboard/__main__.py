@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +87,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if arguments.oidc != (arguments.roles is not None):
         raise InputError("--oidc and --roles FILE.json go together: the file says who may do what.")
     _set_environment(arguments)
+    _open_more_files()
     os.chdir(ROOT)  # Streamlit reads theme and static files from there
     from dashboard.server import access
 
@@ -107,6 +110,13 @@ def _serve(arguments: argparse.Namespace) -> int:
     app.run(config=options)
     print("stopped", file=sys.stderr)
     return 0
+
+
+def _open_more_files() -> None:
+    """Let this process open as many files, connections among them, as the system allows it; often it begins with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS does not keep its own word
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _set_environment(arguments: argparse.Namespace) -> None:

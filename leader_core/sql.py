@@ -117,7 +117,8 @@ def load_cipher(connection: duckdb.DuckDBPyConnection) -> None:
     except duckdb.Error as error:
         raise InputError(
             f"{KEY} is set, and DuckDB writes encrypted files only with its extension httpfs, which is not installed. "
-            """Install it once, with a network: python -c "import duckdb; duckdb.sql('INSTALL httpfs')"."""
+            """Install it once: .venv/bin/python -c "import duckdb; duckdb.sql('INSTALL httpfs')"; without a network, as """
+            "dashboard/README.md says."
         ) from error
 
 

@@ -140,8 +140,15 @@ def open_problem(path: Path, error: duckdb.Error) -> str:
             f"{path} is held by another program ({Path(holder[1]).name}, process {holder[2]}), which may be writing to it. "
             "Close the file there, or let that program open it read-only; the cohort itself is whole."
         )
-    if re.search("without a key|encryption key|is not encrypted", text):
-        return f"{path} cannot be opened: {text.partition(': ')[2]}. Give its own key, and none for one in the clear: {sql.KEY}."
+    if "without a key" in text:
+        return f"{path} is encrypted: give the key that it was made with, in {sql.KEY} or in the file that {sql.KEY}_FILE names."
+    if "encryption key" in text:
+        return f"{path} is encrypted with another key than {sql.KEY} or {sql.KEY}_FILE gives: give the one that it was made with."
+    if "is not encrypted" in text:
+        return (
+            f"{path} is not encrypted, and a key is set. Unset {sql.KEY} and {sql.KEY}_FILE to read it; to have it encrypted, "
+            "build it again with the key set: python -m train cohort."
+        )
     if "Permission denied" in text:
         return f"{path} may not be read ({text}). Give yourself the right to read it, or name another cohort."
     return f"{path} cannot be opened as a DuckDB database ({text}). Build the cohort again: python -m train cohort."

@@ -1,8 +1,7 @@
 """The workspace's SQLite file: one table of entries, of which every revision stays.
 
 An edit names the revision that it is based on; where somebody else wrote another one meanwhile, the edit is refused and
-stored as a refused revision. Several threads, servers and processes may use one file: it is in WAL mode, and writers wait
-for each other.
+stored as a refused revision. Several servers may use one file: it is in WAL mode, and writers wait for each other.
 """
 
 from __future__ import annotations
@@ -34,8 +33,7 @@ MIGRATIONS: tuple[str, ...] = (
     sql.statement("leader_core.workspace", "entries"),
     sql.statement("leader_core.workspace", "row_tags"),
 )
-"""Scripts that bring a file from each `PRAGMA user_version` to the next; their number is this code's version. Each
-statement of a script ends its line with a semicolon."""
+"""Scripts that bring a file from each `PRAGMA user_version` to the next; each statement ends its line with a semicolon."""
 
 BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process's write."""

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     """Exit code 2 where something failed, 0 with warnings or without."""
     findings: list[Finding] = []
-    for look in (_machine, _packages, _cohort, _models, _workspace, _port, _optional):
+    for look in (_machine, _packages, _cohort, _models, _workspace, _port, _encryption, _optional):
         try:
             findings += look(arguments)
         except Exception as error:  # a doctor says what it meets and goes on
@@ -231,6 +231,19 @@ def _port(arguments: argparse.Namespace) -> Iterator[Finding]:
             )
             return
     yield Finding("port", "ok", f"{arguments.port} is free")
+
+
+def _encryption(_: argparse.Namespace) -> Iterator[Finding]:
+    from leader_core import InputError, sql
+    from leader_core.keys import given_key
+
+    try:
+        if given_key(sql.KEY) is not None:
+            with sql.connect() as connection:
+                sql.load_cipher(connection)
+            yield Finding("cohort key", "ok", "cohorts are read and made encrypted")
+    except InputError as error:
+        yield Finding("cohort key", "warning", str(error))
 
 
 def _optional(arguments: argparse.Namespace) -> Iterator[Finding]:

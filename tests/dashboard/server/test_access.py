@@ -275,6 +275,7 @@ class Served:
     network: Path
     log: Path
     workspace: Path
+    process: int
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +300,17 @@ def served(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> 
     words += ["--workspace", str(root / "w.sqlite")]
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", WATCHED, str(root / "network"), *words],
+            [
+                "/bin/sh",
+                "-c",
+                'ulimit -Sn 900; exec "$@"',
+                "sh",
+                sys.executable,
+                "-c",
+                WATCHED,
+                str(root / "network"),
+                *words,
+            ],
             cwd=root,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=log,
@@ -313,7 +324,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> 
             break
         except OSError:
             time.sleep(0.2)
-    yield Served(base, root / "network", root / "log", root / "w.sqlite")
+    yield Served(base, root / "network", root / "log", root / "w.sqlite", process.pid)
     process.terminate()
     process.wait(20)
 
@@ -345,6 +356,12 @@ def _run(awaitable: Coroutine[Any, Any, T]) -> T:
     """Its result, from a thread of its own: a browser of other tests may hold this thread's event loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, awaitable).result()
+
+
+def test_a_server_opens_as_many_files_as_the_system_lets_it(served: Served) -> None:
+    lines = Path(f"/proc/{served.process}/limits").read_text().splitlines()
+    soft, hard = next(line for line in lines if line.startswith("Max open files")).split()[3:5]
+    assert soft == hard != "900", "so that connections nobody finishes do not use them up"
 
 
 def test_health_says_how_far_cohort_and_models_are(served: Served) -> None:

@@ -148,7 +148,7 @@ def test_the_key_comes_from_the_environment_or_a_file_of_its_owner(
     assert given_cipher() is None and main(command) == 2 and "openssl rand" in capsys.readouterr().err
     monkeypatch.setenv(KEY_FILE, str(file))
     for text, mode, words in (
-        (None, 0, "cannot be read"),
+        (None, 0, "There is no key"),
         ("short", 0o600, "no key of 32 bytes"),
         ("x" * 44, 0o644, "Others may read"),
     ):
@@ -159,6 +159,10 @@ def test_the_key_comes_from_the_environment_or_a_file_of_its_owner(
             given_cipher()
     file.write_text(base64.b64encode(SECRET).decode() + "\n")
     file.chmod(0o600)
+    monkeypatch.setenv(KEY, "another")
+    with pytest.raises(InputError, match="both set"):
+        given_cipher()
+    monkeypatch.delenv(KEY)
     assert main(command) == 0
     said = capsys.readouterr().err
     assert "w.sqlite.version1" in said and "nobody can read it again" in said
