@@ -193,6 +193,9 @@ def test_the_first_page_holds_the_case_and_counts_what_it_leaves_out(
     assert (shown < problems) is (problems > 30)
     for group in first_page(report).classes:
         assert group.label in first
+        assert {w for line in group.lines for text in line for w in text.split()} <= {*first.split(), "✓"}, (
+            "whole"
+        )
     assert "page" not in re.sub(r"<[^>]+>", " ", summary.split("</style>")[1]).lower(), "no page of the app"
 
 
