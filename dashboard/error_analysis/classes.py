@@ -67,7 +67,7 @@ def _draw_bars(
         }
     )
     columns = {
-        heading: st.column_config.TextColumn(width=190, pinned=True),
+        heading: st.column_config.TextColumn(width=190),
         "Ordered": st.column_config.NumberColumn(format="localized"),
         "Missed": _bar("%d", int(counts.missed.max(initial=1)), "ordered, not suggested"),
         "Extra": _bar("%d", int(counts.extra.max(initial=1)), "suggested, not ordered"),

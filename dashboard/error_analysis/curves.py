@@ -214,7 +214,7 @@ def _draw_point(context: AnalysisContext, bins: Mapping[str, Reliability]) -> No
     st.dataframe(
         frame, key=key, hide_index=True, height=min(444, 38 + ROW * len(frame)), row_height=ROW,
         column_config={
-            "Class": st.column_config.TextColumn(width=190, pinned=True),
+            "Class": st.column_config.TextColumn(width=190),
             "Predicted": st.column_config.NumberColumn(format="%.3f", help="mean probability"),
             "Observed": st.column_config.NumberColumn(format="%.3f", help="share ordered"),
             "Orders": st.column_config.NumberColumn(help="really ordered among these cases"),

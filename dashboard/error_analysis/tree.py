@@ -28,7 +28,7 @@ _CAUTION: Final = (
     "errors."
 )
 _STEP: Final = 270  # pixels a level
-_ROW: Final = 66  # pixels a leaf
+_ROW: Final = 72  # pixels a leaf
 _LINE: Final = 30  # characters of a label's line
 
 
