@@ -179,7 +179,7 @@ def test_a_finding_selects_its_cases_and_they_are_compared_and_saved(page: OpenP
     button.click().run()
     assert not app.exception and _cases(app) == number
     assert address(app)["from"] == "findings" and address(app)["pick"].startswith("class:")
-    app.text_input(key="_slice_name").set_value("Missed").run()
+    app.text_input(key="_slice_name").set_value("Missed")
     app.button(key="slice-save").click().run()
     (saved,) = [c for c in get_workspace(get_service()).cohorts() if c.name == "Missed"]
     assert len(saved.patient_ids) == number
