@@ -163,9 +163,15 @@ class PasswordFile:
 
     def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Write what a change makes of the file; nobody else changes it meanwhile, or an entry would be lost."""
-        with replacing_file(self.path, _PASSWORD_FILE, alone=True) as temporary:
-            users = change(self._users())
-            temporary.write_text(json.dumps({"users": users}, indent=2) + "\n", encoding="utf-8")
+        try:
+            with replacing_file(self.path, _PASSWORD_FILE, alone=True) as temporary:
+                users = change(self._users())
+                temporary.write_text(json.dumps({"users": users}, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"{self.path} cannot be written ({error.strerror or error}) and is as it was: free some space, or name another "
+                "file with --users."
+            ) from error
 
 
 def _is_password_file(path: Path) -> str:

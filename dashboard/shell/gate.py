@@ -273,7 +273,8 @@ class _Channel:
                     await self.changed.wait()
             self.changed.clear()
         self._closed = True
-        await self._send({"type": "websocket.close", "code": 1008, "reason": "The session has ended."})
+        with suppress(OSError):  # the page has just gone
+            await self._send({"type": "websocket.close", "code": 1008, "reason": "The session has ended."})
 
 
 def _what_pages_send(receive: Receive) -> Receive:

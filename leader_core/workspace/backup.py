@@ -55,10 +55,11 @@ WORKSPACE: Final = OutputKind("a workspace", False, _is_workspace, private=True)
 BACKUP: Final = OutputKind("a backup of a workspace", False, _is_backup, private=True)
 
 
-def verify(path: Path, cipher: Cipher | None = None) -> Mapping[str, int]:
+def verify(path: Path, cipher: Cipher | None = None, *, damaged: bool = False) -> Mapping[str, int]:
     """Read all of a workspace; how many entries of each kind stand, and how many `revisions` there are in all.
 
-    Where all are `encrypted`, that is a count too; what they say is read only with their cipher.
+    With `damaged`, revisions that hold no record are counted as that. Where all are `encrypted`, that is a count too; what they
+    say is read only with their cipher.
 
     Raises:
         NotFoundError: no such file.
@@ -90,7 +91,11 @@ def verify(path: Path, cipher: Cipher | None = None) -> Mapping[str, int]:
                 if encrypted and cipher is not None:
                     body = cipher.decrypt(row, body)
                 if not (encrypted and cipher is None) and not is_record(kind, json.loads(body)):
-                    raise ArtifactError(f"{where}, holds no record. Restore a backup.")
+                    if not damaged:
+                        raise ArtifactError(
+                            f"{where}, holds no record. Restore a backup, or back up the rest to a new file."
+                        )
+                    counts["damaged"] += 1
                 datetime.fromisoformat(created_at)
                 if not refused:
                     standing[kind, key] = not deleted
@@ -104,18 +109,19 @@ def verify(path: Path, cipher: Cipher | None = None) -> Mapping[str, int]:
 
 
 def back_up(path: Path, out: Path) -> Mapping[str, int]:
-    """Copy a workspace, in use or not, to one file of its own; what `verify` says of the copy.
+    """Copy a workspace, in use or not, to one file of its own; what `verify` says of the copy. One with damaged entries replaces
+    no earlier backup, which may have them whole.
 
     Raises:
         NotFoundError, ArtifactError: as `verify`.
         InputError: something else is at `out`.
     """
-    verify(path)
+    verify(path, damaged=not out.exists())
     if out.exists() and out.resolve() == path.resolve():
         raise InputError(f"{out} is the workspace itself: name another file for its backup.")
     with replacing_file(out, BACKUP) as temporary:
         _copy(path, temporary)
-        return verify(temporary)
+        return verify(temporary, damaged=True)
 
 
 def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
@@ -127,7 +133,7 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
         NotFoundError, ArtifactError: the backup is not sound.
         InputError: something else is at `path`, or it is being written to.
     """
-    verify(backup)
+    verify(backup, damaged=True)
     if path.exists() and path.resolve() == backup.resolve():
         raise InputError(f"{path} is the backup itself: name the workspace that it is to replace.")
     WORKSPACE.check(path)
@@ -152,7 +158,7 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
             f"{path} could not be restored ({error}). Close what writes to it, then try again; {kept} is as it was."
         ) from error
     Store(path).close()  # a backup of an earlier version is brought to this one
-    return verify(path), kept
+    return verify(path, damaged=True), kept
 
 
 def encrypt(path: Path, cipher: Cipher) -> Mapping[str, int]:
@@ -164,9 +170,9 @@ def encrypt(path: Path, cipher: Cipher) -> Mapping[str, int]:
         NotFoundError, ArtifactError: as `verify`; encrypted with another key.
         InputError: a server has it open, or the disk is full.
     """
-    before = verify(path)
+    before = verify(path, damaged=True)
     if "encrypted" in before:
-        verify(path, cipher)
+        verify(path, cipher, damaged=True)
     else:
         Store(path).close()  # brought to this version
     try:
@@ -188,7 +194,7 @@ def encrypt(path: Path, cipher: Cipher) -> Mapping[str, int]:
             f"{path} could not be encrypted now ({error}). Stop the servers that have it open, or free some space, then "
             "try again: until then it may hold the old text."
         ) from error
-    return verify(path, cipher)
+    return verify(path, cipher, damaged=True)
 
 
 def _copy(path: Path, out: Path) -> None:

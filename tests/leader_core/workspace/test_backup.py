@@ -76,7 +76,6 @@ def test_a_file_in_a_folder_that_cannot_be_written_is_verified_and_copied(
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE entries SET body = '[]' WHERE kind = 'note'",
         "UPDATE entries SET revision = 7 WHERE kind = 'star'",
         "UPDATE entries SET created_at = 'yesterday' WHERE kind = 'star'",
         "PRAGMA user_version = 99",

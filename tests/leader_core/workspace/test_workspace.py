@@ -29,7 +29,7 @@ from leader_core.workspace import (
     default_path,
     store,
 )
-from leader_core.workspace.backup import verify
+from leader_core.workspace.backup import back_up, restore, verify
 from leader_core.workspace.values import Revision
 from tests.fakes import FINGERPRINT
 
@@ -468,6 +468,12 @@ def test_a_note_without_its_text_is_named_and_the_others_are_read(
     with pytest.raises(ArtifactError, match=rf"{lost.note_id}.*holds no record|CHECK") as caught:
         verify(path)
     assert "secret" not in str(caught.value)
+    if body != "{secret":  # a backup holds the others, and is put back
+        copy = path.with_name("backup.sqlite")
+        assert back_up(path, copy)["damaged"] == 1 and restore(copy, path)[0]["damaged"] == 1
+        assert [note.text for note in workspace.notes(1)] == ["whole"]
+        with pytest.raises(ArtifactError, match="to a new file"):
+            back_up(path, copy)  # which may hold it whole
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE entries SET body = ? WHERE key = ?", ('{"text": "back"}', lost.note_id))
     assert len(workspace.notes(1)) == 2 and not workspace.notices
