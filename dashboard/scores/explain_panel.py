@@ -12,7 +12,7 @@ from dashboard.scores import comparison_table, explain_table, explanations
 from dashboard.scores.explanations import Explained
 from dashboard.server.service import Service
 from dashboard.shared import markup, session, url_state, wording
-from dashboard.shared.formatting import count, listing, probability
+from dashboard.shared.formatting import count, cut_off, listing, probability
 from dashboard.shared.page_case import titles_of
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
@@ -206,7 +206,7 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
         for item in flip.removed
     )
     who = wording.MODEL_LABELS[flip.model]
-    move = f"from {probability(flip.before)} to {probability(flip.after)}, cut-off {flip.threshold:.3g}"
+    move = f"from {probability(flip.before)} to {probability(flip.after)}, cut-off {cut_off(flip.threshold)}"
     if not flip.removed:
         return f"{who}: there is nothing to leave out."
     if not flip.flipped:
