@@ -19,8 +19,10 @@ from dashboard.server.service import STUDENT, Service, choose_student, default_s
 from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
+    ADDITIONS,
     MOST_EPOCHS,
     PRESETS,
+    USUAL,
     Run,
     TrainingProgress,
     TrainingRequest,
@@ -88,7 +90,17 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
     preset = switch("Settings", PRESETS, labelled=True, default="default", key="train_preset")
     with st.container(horizontal=True, gap="medium"):
         epochs = st.number_input("Epochs at most", 1, MOST_EPOCHS, 12, key="train_epochs")
+        waiting = "Epochs without a better validation PRAUC."
+        patience = st.number_input("Patience", 1, MOST_EPOCHS, 12, key="train_patience", help=waiting)
         seed = st.number_input("Seed", 0, 2**31 - 1, 42, key="train_seed")
+    added = st.pills(
+        "Additions",
+        list(ADDITIONS),
+        default=USUAL[str(preset)],
+        selection_mode="multi",
+        key=f"train_additions-{preset}",
+        format_func=lambda key: ADDITIONS[key].label,
+    )
     teaching = teachings[
         st.radio("Distilled from the teacher", list(teachings), key="train_distilled", help=wording.STATES)
     ]
@@ -101,8 +113,9 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
         )
         with message_of_errors(_MESSAGE):
             request = TrainingRequest(
-                str(preset), int(epochs), int(seed), teaching.states is not None, teaching.visits
-            )
+                str(preset), int(epochs), int(patience), int(seed), teaching.states is not None, teaching.visits,
+                tuple(added),
+            )  # fmt: skip
             runs.start(request, sources)
         st.rerun()
 

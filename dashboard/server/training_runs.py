@@ -115,7 +115,7 @@ class TrainingRuns:
             folder = self.folder / name
             try:
                 folder.mkdir()
-                write_text(folder / f"{request.preset}.toml", request.toml())
+                write_text(folder / request.file_name, request.toml())
                 process = self._spawn(folder, request, sources)
             except OSError as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -163,9 +163,10 @@ class TrainingRuns:
         self, folder: Path, request: TrainingRequest, sources: TrainingSources
     ) -> subprocess.Popen[bytes]:
         words = [*self._command, "--cohort", str(sources.cohort), "--out", str(folder / MODEL)]
-        words += ["--config", str(folder / f"{request.preset}.toml"), "--device", sources.device]
+        words += ["--config", str(folder / request.file_name), "--device", sources.device]
         words += ["--progress", str(folder / PROGRESS), "--json"]
-        words += ["--titles", str(self.folder / "titles")]  # the same for every run: read once
+        if "titles" in request.additions:
+            words += ["--titles", str(self.folder / "titles")]  # the same for every run: read once
         if request.distilled:
             words += ["--states", str(sources.states)]
             if sources.teacher is not None:

@@ -20,6 +20,44 @@ from leader_core import InputError
 PRESETS: Final[Mapping[str, str]] = {"default": "Ours (default)", "paper": "As published (paper)"}
 MOST_EPOCHS: Final = 500
 
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One switch of the student: what it is called, and what the configuration says with and without it."""
+
+    label: str
+    short: str
+    on: tuple[Values, Values]  # of [student] and of [student.training]
+    off: tuple[Values, Values]
+
+
+ADDITIONS: Final[Mapping[str, Addition]] = {
+    "recency": Addition("Recency of visits", "recency", ({"recency": True}, {}), ({"recency": False}, {})),
+    "current": Addition(
+        "Current visit apart",
+        "current visit apart",
+        ({"current_apart": True}, {}),
+        ({"current_apart": False}, {}),
+    ),
+    "titles": Addition("Titles of codes", "titles", ({"code_text": True}, {}), ({"code_text": False}, {})),
+    "visits": Addition(
+        "Every visit teaches", "every visit", ({}, {"targets": "all"}), ({}, {"targets": "last"})
+    ),
+    "calibrate": Addition(
+        "Calibrated probabilities", "calibrated", ({}, {"calibrate": True}), ({}, {"calibrate": False})
+    ),
+    "no-profile": Addition("Without the profile", "no profile", ({"profile_fields": []}, {}), ({}, {})),
+}
+"""What each does stands in the specification of the method; the command checks the values again."""
+
+USUAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "default": ("recency", "current", "titles", "visits", "calibrate"),
+    "paper": ("calibrate",),
+}
+"""What is switched on at first: the preset's own additions (a test compares), and probabilities that mean something."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
@@ -31,41 +69,65 @@ class TrainingRequest:
 
     preset: str = "default"
     epochs: int = 12
+    patience: int = 12
     seed: int = 42
     distilled: bool = False
     visits: int = 0  # of the training split that the teacher reads for it; 0: the stored states, as they are
+    additions: tuple[str, ...] = USUAL["default"]
 
     def __post_init__(self) -> None:
         problems = []
         if self.preset not in PRESETS:
             problems.append(f"preset {self.preset!r}: expected {' or '.join(map(repr, PRESETS))}")
-        if not 1 <= self.epochs <= MOST_EPOCHS:
-            problems.append(f"epochs {self.epochs}: expected 1 to {MOST_EPOCHS}")
+        problems += [
+            f"{name} {getattr(self, name)}: expected 1 to {MOST_EPOCHS}"
+            for name in ("epochs", "patience")
+            if not 1 <= getattr(self, name) <= MOST_EPOCHS
+        ]
         if not 0 <= self.seed < 2**31:
             problems.append(f"seed {self.seed}: expected 0 to {2**31 - 1}")
         if self.visits < 0 or (self.visits and not self.distilled):
             problems.append(f"visits {self.visits}: expected 0, or a number of visits of a distilled student")
+        if strange := [name for name in self.additions if name not in ADDITIONS]:
+            problems.append(f"unknown additions {', '.join(strange)}")
         if problems:
             raise InputError("; ".join(problems) + ".")
 
     @property
     def name(self) -> str:
         """Short enough for the frame of every page: what sets this student apart."""
+        usual, given = set(USUAL[self.preset]), set(self.additions)
+        parts = [f" + {ADDITIONS[key].short}" for key in ADDITIONS if key in given - usual]
+        parts += [f" - {ADDITIONS[key].short}" for key in ADDITIONS if key in usual - given]
         taught = f", distilled on {self.visits:,} visits" if self.visits else ""
-        return f"{self.preset}{taught}, seed {self.seed}"
+        return f"{self.preset}{''.join(parts)}{taught}, seed {self.seed}"
 
     @property
     def sentence(self) -> str:
         """Every setting, in words."""
+        added = ", ".join(ADDITIONS[key].label.lower() for key in self.additions) or "no additions"
         taught = "distilled" if self.distilled else "undistilled"
         taught += f" on {self.visits:,} training visits" if self.visits else ""
-        epochs = f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}"
-        return f"{PRESETS[self.preset]}, {taught}, calibrated; at most {epochs}, seed {self.seed}"
+        return (
+            f"{PRESETS[self.preset]}, {taught}, {added}; at most "
+            f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}, patience {self.patience}, seed {self.seed}"
+        )
+
+    @property
+    def file_name(self) -> str:
+        """The configuration's name: the manifest keeps it as the preset."""
+        return "+".join([self.preset, *(key for key in ADDITIONS if key in self.additions)]) + ".toml"
 
     def toml(self) -> str:
-        """The configuration file that the command reads: the preset's, calibrated."""
-        training = {"epochs": self.epochs, "calibrate": True}
-        return tomli_w.dumps({"extends": self.preset, "seed": self.seed, "student": {"training": training}})
+        """The configuration file that the command reads; it says every addition, whatever the preset has."""
+        student: dict[str, Any] = {}
+        training: dict[str, Any] = {"epochs": self.epochs, "patience": self.patience}
+        for key, addition in ADDITIONS.items():
+            own, taught = addition.on if key in self.additions else addition.off
+            student.update(own)
+            training.update(taught)
+        record = {"extends": self.preset, "seed": self.seed, "student": {**student, "training": training}}
+        return tomli_w.dumps(record)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -78,8 +140,8 @@ class TrainingRequest:
             InputError: a record of another shape.
         """
         try:
-            return cls(**record)
-        except TypeError as error:
+            return cls(**{**record, "additions": tuple(record["additions"])})
+        except (TypeError, KeyError) as error:
             raise InputError(f"This is no training request ({error}).") from error
 
 

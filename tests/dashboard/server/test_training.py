@@ -16,7 +16,9 @@ import pytest
 from dashboard.server import training_runs
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states
 from dashboard.server.training_state import (
+    ADDITIONS,
     PRESETS,
+    USUAL,
     Run,
     TrainingRequest,
     began,
@@ -25,7 +27,7 @@ from dashboard.server.training_state import (
     read_progress,
 )
 from leader_core import InputError
-from train.config import load_settings
+from train.config import Settings, load_settings
 
 FAKE = (sys.executable, str(Path(__file__).parents[1] / "fake_training.py"))
 FINISHES, FAILS, STAYS, KILLED, SILENT = range(1, 6)
@@ -168,18 +170,41 @@ def test_distilling_needs_states_of_this_teacher_and_cohort(runs: TrainingRuns, 
     assert find_states(places, "t", "c") is None and find_states(places, "t", "c", sample=True) == tmp_path
 
 
+def read_back(request: TrainingRequest, folder: Path) -> Settings:
+    path = folder / request.file_name
+    path.write_text(request.toml(), encoding="utf-8")
+    return load_settings(str(path))
+
+
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_request_is_the_preset_calibrated(preset: str, tmp_path: Path) -> None:
-    path = tmp_path / f"{preset}.toml"
-    path.write_text(TrainingRequest(preset, 7, 11).toml(), encoding="utf-8")
-    read, plain = load_settings(str(path)), load_settings(preset)
-    assert (read.student, read.seed) == (plain.student, 11)
-    assert read.student_training == replace(plain.student_training, epochs=7, calibrate=True)
+def test_the_usual_request_is_the_preset(preset: str, tmp_path: Path) -> None:
+    """With what is switched on at first, the command trains what the preset says, calibrated."""
+    plain = load_settings(preset)
+    request = TrainingRequest(
+        preset, plain.student_training.epochs, plain.student_training.patience, additions=USUAL[preset]
+    )
+    read = read_back(request, tmp_path)
+    assert read.student == plain.student
+    assert read.student_training == replace(plain.student_training, calibrate=True)
+    assert request.name == f"{preset}, seed 42"
+
+
+def test_every_switch_reaches_the_command(tmp_path: Path) -> None:
+    none = read_back(TrainingRequest("default", 7, 3, 11, additions=()), tmp_path)
+    assert (none.seed, none.student_training.epochs, none.student_training.patience) == (11, 7, 3)
+    for key in ADDITIONS:
+        one = read_back(TrainingRequest("default", 7, 3, 11, additions=(key,)), tmp_path)
+        changed = (one.student != none.student) + (one.student_training != none.student_training)
+        assert changed == 1, key
+    assert read_back(TrainingRequest(additions=("no-profile",)), tmp_path).student.profile_fields == ()
+    assert TrainingRequest(additions=("titles", "no-profile")).name == (
+        "default + no profile - recency - current visit apart - every visit - calibrated, seed 42"
+    )
 
 
 def test_a_request_names_all_that_is_wrong() -> None:
-    with pytest.raises(InputError, match=r"preset .*epochs 0.*seed -1"):
-        TrainingRequest("mine", epochs=0, seed=-1)
+    with pytest.raises(InputError, match=r"preset .*epochs 0.*seed -1.*unknown additions"):
+        TrainingRequest("mine", epochs=0, seed=-1, additions=("magic",))
     with pytest.raises(InputError, match="visits 5: expected 0"):
         TrainingRequest(visits=5)
     quick = TrainingRequest(distilled=True, visits=2_000, epochs=1)
