@@ -120,10 +120,8 @@ class Gate:
             await self._upload(scope, receive, send)
         else:
             await self.app(scope, receive, send)
-        if path in (
-            sign_in.PATH,
-            sign_in.SIGN_OUT,
-        ):  # either may have ended a session, here and in other tabs
+        # Either may have ended a session, here and in other tabs.
+        if path in (sign_in.PATH, sign_in.SIGN_OUT):
             for channel in self._channels:
                 channel.changed.set()
 

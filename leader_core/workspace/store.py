@@ -84,9 +84,8 @@ class Store:
         self.read_only_reason = unreadable  # why it cannot be written; empty where it can
         self._lock = threading.RLock()
         self._on_write = on_write
-        self.damaged: dict[
-            tuple[Kind, str], str
-        ] = {}  # sentences about entries that were read and hold no record
+        # Sentences about entries that were read and hold no record.
+        self.damaged: dict[tuple[Kind, str], str] = {}
         self._cipher = cipher
         try:
             self._connection = _empty() if unreadable else self._open(legacy)

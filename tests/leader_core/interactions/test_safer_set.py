@@ -419,7 +419,7 @@ def test_no_set_loses_less_within_the_limit(
 @pytest.mark.parametrize("limit", [Limit(), Limit(major=0), Limit(major=3)], ids=str)
 def test_150_classes_take_under_300_milliseconds(limit: Limit, least: float) -> None:
     """Processor time, and the least of six: scores as models give them, of which about 30 are above a usual cut-off. Alone it
-    takes 80 ms; beside another test on the same core up to 160."""
+    takes 80 ms; with another test on the same core up to 160."""
     shares = DrugShares(3, {}, "typical")
     interacting = sorted({code for pair in TABLE for code in (pair.code_a, pair.code_b)})
     codes = (*interacting, *sorted({code[:4] for code in usual_names()}.difference(interacting)))[:150]
